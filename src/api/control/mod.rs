@@ -1,0 +1,1 @@
+//! The local control door: `greengrass-cli` talks to the daemon here.

@@ -1,0 +1,3 @@
+//! The doors: they translate, authorise, call, translate back; no state of their own.
+
+pub mod control;

@@ -1,0 +1,23 @@
+//! Wall-clock time as the configuration store and the wire know it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Decisions take it as an argument; only the rim calls [`Timestamp::now`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The time of default values: any real write is newer.
+    pub const DAWN: Self = Self(1);
+
+    /// The time now; a clock set before 1970 counts as [`Timestamp::DAWN`].
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(Self::DAWN, |d| Self(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+    }
+}

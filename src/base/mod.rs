@@ -1,0 +1,4 @@
+//! What every storey stands on and what knows nothing of Greengrass: clock, error report, logging, shutdown.
+
+pub mod clock;
+pub mod report;

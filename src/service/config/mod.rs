@@ -1,0 +1,1 @@
+//! Owner of the configuration tree: merges, makes durable, tells who watches.

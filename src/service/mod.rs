@@ -1,0 +1,8 @@
+//! The duties, on three shelves; a service holds handles of lower shelves only.
+//!
+//! - lower: [`config`], [`supervisor`]
+//! - upper: [`deploy`]
+
+pub mod config;
+pub mod deploy;
+pub mod supervisor;

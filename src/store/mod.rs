@@ -1,0 +1,3 @@
+//! The only writer of files.
+
+pub mod paths;

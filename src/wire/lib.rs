@@ -1,0 +1,12 @@
+//! Names, formats and protocols of Greengrass.
+//!
+//! Nothing here does I/O or reads a clock, so every decoder can be fuzzed and every rule tested as a value.
+//! What comes from outside becomes a type of this crate at once; inside, no bare string means anything.
+
+#![forbid(unsafe_code)]
+
+pub mod deployment;
+pub mod lifecycle;
+pub mod name;
+pub mod run_with;
+pub mod state;
