@@ -1,4 +1,5 @@
 //! What every storey stands on and what knows nothing of Greengrass: clock, error report, logging, shutdown.
 
 pub mod clock;
+pub mod ready;
 pub mod report;
