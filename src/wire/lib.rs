@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod deployment;
+pub mod deployment_error;
 pub mod lifecycle;
 pub mod name;
 pub mod run_with;
