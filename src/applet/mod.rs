@@ -1,10 +1,99 @@
 //! The programs in the binary; `argv[0]` and the first argument choose from one table.
+//!
+//! A name of an applet counts in both places: a link `greengrass-cli -> greengrass` and `greengrass greengrass-cli`
+//! run the same thing, and so does the short `greengrass cli`. Dispatch looks at names only, before anything heavy
+//! is touched, because the hidden applets are started once per component process.
 
-use std::ffi::OsString;
+pub mod completion;
+pub mod ctl;
+mod help;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the applet the arguments name.
+/// A command line nobody can make sense of, as `sysexits.h` has it.
+pub const USAGE: u8 = 64;
+
+/// One program of the binary.
+struct Applet {
+    /// The first is the one help shows; a first one that starts with `greengrass` is worth a link of that name.
+    names: &'static [&'static str],
+    /// One line for help; none hides the applet.
+    summary: Option<&'static str>,
+    /// Gets the arguments after the name.
+    run: fn(Vec<OsString>) -> ExitCode,
+}
+
+static APPLETS: &[Applet] = &[
+    Applet {
+        names: &["greengrass-cli", "cli"],
+        summary: Some("ask a running daemon: components, deployments, logs, configuration"),
+        run: ctl::run,
+    },
+    Applet {
+        names: &["completion"],
+        summary: Some("print the completion script of greengrass-cli for bash, zsh or fish"),
+        run: completion::run,
+    },
+];
+
+/// Runs the applet the arguments name; the first argument is the name the program was called by.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let _ = arguments;
-    ExitCode::FAILURE
+    let mut arguments = arguments.into_iter();
+    let called = arguments.next().unwrap_or_default();
+    if let Some(applet) = Path::new(&called).file_name().and_then(find) {
+        return (applet.run)(arguments.collect());
+    }
+    let Some(word) = arguments.next() else {
+        eprint!("{}", help::page());
+        return ExitCode::from(USAGE);
+    };
+    match (find(&word), word.to_str()) {
+        (Some(applet), _) => (applet.run)(arguments.collect()),
+        (None, Some("--help" | "-h" | "help")) => help::print(&help::page()),
+        (None, Some("--version" | "-V" | "version")) => help::print(&help::version("greengrass")),
+        (None, _) => {
+            eprint!("{}", help::unknown(&word.to_string_lossy()));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn find(name: &OsStr) -> Option<&'static Applet> {
+    let name = name.to_str()?;
+    APPLETS.iter().find(|applet| applet.names.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn applet_is_found_by_link_and_by_first_argument() {
+        for applet in APPLETS {
+            for name in applet.names {
+                let by_link = Path::new("/usr/bin").join(name);
+                let by_link = by_link.file_name().and_then(find).unwrap();
+                let by_word = find(OsStr::new(name)).unwrap();
+                assert!(std::ptr::eq(by_link, applet) && std::ptr::eq(by_word, applet), "{name}");
+            }
+        }
+        assert!(find(OsStr::new("greengrass")).is_none(), "the binary's own name must not choose an applet");
+    }
+
+    #[test]
+    fn applet_names_are_unique() {
+        let names: Vec<_> = APPLETS.iter().flat_map(|applet| applet.names).collect();
+        assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn unknown_applet_is_a_usage_error() {
+        for line in [vec!["greengrass"], vec!["greengrass", "clu"], vec!["/bin/greengrass", "--nonsense"], vec![]] {
+            assert_eq!(run(line.iter().map(OsString::from)), ExitCode::from(USAGE), "{line:?}");
+        }
+    }
 }
