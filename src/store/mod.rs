@@ -1,3 +1,4 @@
 //! The only writer of files.
 
 pub mod paths;
+pub mod tree;

@@ -1,0 +1,128 @@
+//! The configuration tree: nodes with modification times, changed by edits of which the newer one wins.
+//!
+//! An [`Edit`] is what somebody wants. [`Tree::plan`] weighs it against the tree and says in [`Entry`]s what comes of
+//! it; [`Tree::replay`] carries one out. The log keeps entries, so what is read back after a start is what was there
+//! before: both went through `replay`.
+//!
+//! A copy of a tree is cheap: copies share their nodes until one of them changes.
+
+mod edit;
+mod entry;
+mod key;
+mod node;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use self::node::{Interior, Leaf, Node};
+use crate::base::clock::Timestamp;
+
+pub use self::edit::{Edit, EditError, PointerTarget};
+pub use self::entry::{Entry, What};
+pub use self::key::{KeyPath, PointerError};
+
+/// The tree, in memory.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tree {
+    root: Arc<Interior>,
+}
+
+impl Tree {
+    /// The value at `at`: a leaf's own, or an object of everything persistent below.
+    pub fn value(&self, at: &KeyPath) -> Option<Value> {
+        if at.is_root() { Some(self.root.to_value()) } else { self.root.find(at.parts()).map(Node::to_value) }
+    }
+
+    /// A leaf that is text.
+    pub fn text(&self, at: &KeyPath) -> Option<Arc<str>> {
+        match self.root.find(at.parts())? {
+            Node::Leaf { value: Leaf::Text(text), .. } => Some(Arc::clone(text)),
+            _ => None,
+        }
+    }
+
+    /// When the node at `at` was last changed; for an interior node, the latest of its children.
+    pub fn modified(&self, at: &KeyPath) -> Option<Timestamp> {
+        if at.is_root() { Some(self.root.modified) } else { self.root.find(at.parts()).map(Node::modified) }
+    }
+
+    pub fn contains(&self, at: &KeyPath) -> bool {
+        at.is_root() || self.root.find(at.parts()).is_some()
+    }
+
+    /// The keys of the persistent children of `at`, sorted without case; none for a leaf or a missing node.
+    pub fn children(&self, at: &KeyPath) -> Vec<Arc<str>> {
+        self.interior(at).map_or(Vec::new(), |node| node.persistent().map(|child| Arc::clone(&child.key)).collect())
+    }
+
+    /// Carries out `edit` and returns what came of it; an edit that loses against newer values changes nothing.
+    pub fn apply(&mut self, edit: &Edit) -> Vec<Entry> {
+        let entries = self.plan(edit);
+        entries.iter().for_each(|entry| self.replay(entry));
+        entries
+    }
+
+    /// Carries out one entry, under the rules of the log: an older value does not replace a newer one.
+    pub fn replay(&mut self, entry: &Entry) {
+        let parts = entry.path.parts();
+        if parts.len() > KeyPath::MAX_DEPTH {
+            return;
+        }
+        let root = Arc::make_mut(&mut self.root);
+        match &entry.what {
+            What::Changed(value) => match (Leaf::new(value), value) {
+                (Some(leaf), _) => root.put_leaf(parts, &leaf, entry.time),
+                // A log of ours never has an object here; one that does means the leaves below.
+                (None, value) => {
+                    let merge = Edit::Merge { at: entry.path.clone(), value: value.clone(), time: entry.time };
+                    drop(self.apply(&merge));
+                }
+            },
+            What::Removed => root.remove(parts),
+            What::TimestampUpdated => root.touch(parts, entry.time),
+            What::InteriorAdded => root.put_interior(parts, entry.time),
+        }
+    }
+
+    /// Every entry that makes this tree out of an empty one: each leaf, and each interior node without children.
+    pub fn dump(&self, mut take: impl FnMut(Entry)) {
+        dump(&self.root, &KeyPath::root(), &mut take);
+    }
+
+    fn interior(&self, at: &KeyPath) -> Option<&Interior> {
+        if at.is_root() {
+            return Some(&self.root);
+        }
+        match self.root.find(at.parts())? {
+            Node::Interior(interior) => Some(interior),
+            Node::Leaf { .. } => None,
+        }
+    }
+}
+
+/// A tree of the persistent nodes of `value`, all modified at one time.
+impl From<(Map<String, Value>, Timestamp)> for Tree {
+    fn from((value, time): (Map<String, Value>, Timestamp)) -> Self {
+        let mut tree = Self::default();
+        tree.apply(&Edit::Merge { at: KeyPath::root(), value: Value::Object(value), time });
+        tree
+    }
+}
+
+fn dump(node: &Interior, at: &KeyPath, take: &mut dyn FnMut(Entry)) {
+    for child in node.persistent() {
+        let path = at.join(Arc::clone(&child.key));
+        match &child.node {
+            Node::Leaf { value, modified } => {
+                take(Entry { path, time: *modified, what: What::Changed(value.to_value()) });
+            }
+            Node::Interior(below) if below.persistent().next().is_none() => {
+                take(Entry { path, time: below.modified, what: What::InteriorAdded });
+            }
+            Node::Interior(below) => dump(below, &path, take),
+        }
+    }
+}
