@@ -1,5 +1,6 @@
 //! What every storey stands on and what knows nothing of Greengrass: clock, error report, logging, shutdown.
 
 pub mod clock;
+pub mod log;
 pub mod ready;
 pub mod report;

@@ -1,0 +1,95 @@
+//! Lines for the local syslog daemon, RFC 3164, sent by a thread of their own.
+//!
+//! `/dev/log` blocks its writers when the syslog daemon hangs; only this thread may wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
+
+use super::{Entry, Level};
+
+/// The way to the thread; dropping it ends the thread.
+#[derive(Debug)]
+pub(super) struct Syslog {
+    lines: SyncSender<(Level, String)>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Syslog {
+    /// Lines that may wait for a slow syslog daemon; more are counted and dropped.
+    const WAITING: usize = 1024;
+
+    pub(super) fn start() -> Self {
+        let (lines, inbox) = sync_channel::<(Level, String)>(Self::WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&lost);
+        let run = move || {
+            let mut link: Option<Link> = None;
+            for (level, line) in inbox {
+                let missed = counter.swap(0, Ordering::Relaxed);
+                if missed > 0 && !deliver(&mut link, Level::Warn, format!("{missed} log lines were lost")) {
+                    counter.fetch_add(missed, Ordering::Relaxed);
+                }
+                if !deliver(&mut link, level, line) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        // Without the thread the receiver is gone and every line counts as lost; the next reconfiguration tries again.
+        let _ = std::thread::Builder::new().name("syslog".into()).stack_size(128 * 1024).spawn(run);
+        Self { lines, lost }
+    }
+
+    pub(super) fn send(&self, log: &str, entry: &Entry<'_>) {
+        let mut line = format!("{log}: ");
+        if let Some(event) = entry.event {
+            line.push_str(event);
+            line.push_str(". ");
+        }
+        line.push_str(&entry.message);
+        for (key, value) in entry.contexts {
+            line.push_str(&format!(" {key}={value}"));
+        }
+        if let Some(cause) = entry.cause {
+            line.push_str(": ");
+            line.push_str(cause);
+        }
+        match self.lines.try_send((entry.level, line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+type Link = Logger<LoggerBackend, Formatter3164>;
+
+/// Tries the open link, then once a new one: the syslog daemon may have been restarted.
+fn deliver(link: &mut Option<Link>, level: Level, line: String) -> bool {
+    if let Some(open) = link.as_mut()
+        && say(open, level, line.clone())
+    {
+        return true;
+    }
+    *link = syslog::unix(Formatter3164 {
+        facility: Facility::LOG_DAEMON,
+        hostname: None,
+        process: "greengrass".into(),
+        pid: std::process::id(),
+    })
+    .ok();
+    link.as_mut().is_some_and(|open| say(open, level, line))
+}
+
+fn say(link: &mut Link, level: Level, line: String) -> bool {
+    match level {
+        Level::Trace | Level::Debug => link.debug(line),
+        Level::Info => link.info(line),
+        Level::Warn => link.warning(line),
+        Level::Error => link.err(line),
+    }
+    .is_ok()
+}

@@ -1,0 +1,142 @@
+//! Children and other processes: `waitpid(2)`, `prctl(2)`, `proc(5)`.
+
+use std::collections::HashMap;
+use std::io;
+
+use nix::sys::wait::{Id, WaitPidFlag};
+use rustix::process::WaitOptions;
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    Code(i32),
+    Signal(i32),
+}
+
+/// Takes the end of a child off the kernel's hands: `waitpid(2)` with `WNOHANG`. `None` while it lives.
+pub fn reap(pid: i32) -> io::Result<Option<Ended>> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    let status = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG))?;
+    Ok(status.and_then(|(_, status)| ended(status)))
+}
+
+/// Waits for whichever child ends next: `waitpid(2)`. `None` when there is no child left.
+pub fn reap_next() -> io::Result<Option<(i32, Ended)>> {
+    loop {
+        match rustix::io::retry_on_intr(|| rustix::process::wait(WaitOptions::empty())) {
+            Ok(Some((pid, status))) => match ended(status) {
+                Some(end) => return Ok(Some((pid.as_raw_nonzero().get(), end))),
+                None => continue,
+            },
+            Ok(None) => continue,
+            Err(rustix::io::Errno::CHILD) => return Ok(None),
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+}
+
+/// Whichever child has ended already, reaped: `waitpid(2)` with `WNOHANG`.
+pub fn reap_any() -> io::Result<Reaped> {
+    match rustix::io::retry_on_intr(|| rustix::process::wait(WaitOptions::NOHANG)) {
+        Ok(Some((pid, status))) => match ended(status) {
+            Some(end) => Ok(Reaped::Child { pid: pid.as_raw_nonzero().get(), end }),
+            None => Ok(Reaped::NoneEnded),
+        },
+        Ok(None) => Ok(Reaped::NoneEnded),
+        Err(rustix::io::Errno::CHILD) => Ok(Reaped::Childless),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// What [`reap_any`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reaped {
+    Child { pid: i32, end: Ended },
+    NoneEnded,
+    Childless,
+}
+
+/// A child that has ended and waits to be reaped, left as it is: `waitid(2)` with `WNOWAIT`.
+pub fn peek_ended() -> io::Result<Option<i32>> {
+    let options = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match nix::sys::wait::waitid(Id::All, options) {
+        Ok(status) => Ok(status.pid().map(nix::unistd::Pid::as_raw)),
+        Err(nix::Error::ECHILD | nix::Error::EINTR) => Ok(None),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// Makes orphans among the descendants children of this process: `PR_SET_CHILD_SUBREAPER` of `prctl(2)`.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?)
+}
+
+/// Whether the calling thread is the one the process started with: `gettid(2)`.
+pub fn on_main_thread() -> bool {
+    rustix::thread::gettid() == rustix::process::getpid()
+}
+
+/// The number of this process: `getpid(2)`.
+pub fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Every living process below `ancestor`, nearest first, without `ancestor`: `proc(5)`.
+///
+/// A snapshot: processes come and go while it is taken. Zombies are left out.
+pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
+    let mut children: HashMap<i32, Vec<(i32, bool)>> = HashMap::new();
+    for process in procfs::process::all_processes().map_err(io::Error::other)?.flatten() {
+        // One that ends meanwhile is no descendant any more.
+        if let Ok(stat) = process.stat() {
+            children.entry(stat.ppid).or_default().push((stat.pid, matches!(stat.state, 'Z' | 'X')));
+        }
+    }
+    let mut found = Vec::new();
+    let mut front = vec![ancestor];
+    while let Some(parent) = front.pop() {
+        for (child, dead) in children.remove(&parent).unwrap_or_default() {
+            front.push(child);
+            if !dead {
+                found.push(child);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The state letter of a process (`R`, `S`, `D`, `T`, `Z`, ...): `proc_pid_stat(5)`. `None` if there is no such process.
+pub fn state(pid: i32) -> Option<char> {
+    procfs::process::Process::new(pid).and_then(|process| process.stat()).map(|stat| stat.state).ok()
+}
+
+fn ended(status: rustix::process::WaitStatus) -> Option<Ended> {
+    status.exit_status().map(Ended::Code).or_else(|| status.terminating_signal().map(Ended::Signal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn descendants_holds_a_grandchild() {
+        let mut child =
+            Command::new("sh").args(["-c", "sleep 77 & read x"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let below = loop {
+            let below = descendants(pid).unwrap();
+            if !below.is_empty() {
+                break below;
+            }
+            std::thread::yield_now();
+        };
+        assert!(descendants(own_pid()).unwrap().contains(&pid));
+        for pid in below {
+            crate::signal::send(pid, crate::signal::Send::Kill).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(state(pid), None);
+    }
+}
