@@ -1,4 +1,7 @@
 //! The only writer of files.
 
+pub mod document;
+pub mod file;
+pub mod lock;
 pub mod paths;
 pub mod tree;

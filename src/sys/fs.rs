@@ -1,0 +1,111 @@
+//! File systems, where the standard library stops short.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid};
+
+/// Bytes an unprivileged writer may still take on the file system that holds `path`: statvfs(3).
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Gives `path` and everything below it to `uid:gid`, never through a symbolic link: fchownat(2).
+///
+/// Whoever may write below `path` may rearrange it meanwhile, so the walk goes from directory to directory by
+/// descriptor. A file with several hard links is left as it is: its other name may be anybody's.
+/// Fails with the path of the first thing that could not be given away.
+pub fn chown_tree(path: &Path, uid: u32, gid: u32) -> Result<(), (PathBuf, io::Error)> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|cause| (path.to_owned(), cause.into()))?;
+    rustix::fs::fchown(&root, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        .map_err(|cause| (path.to_owned(), cause.into()))?;
+    chown_below(&root, path, uid, gid, 0)
+}
+
+/// Deeper trees are refused: each level holds a descriptor.
+const MAX_DEPTH: usize = 256;
+
+fn chown_below(directory: &OwnedFd, path: &Path, uid: u32, gid: u32, depth: usize) -> Result<(), (PathBuf, io::Error)> {
+    let fault = |cause: rustix::io::Errno| (path.to_owned(), io::Error::from(cause));
+    if depth > MAX_DEPTH {
+        return Err(fault(rustix::io::Errno::NAMETOOLONG));
+    }
+    for entry in Dir::read_from(directory).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let below = path.join(OsStr::from_bytes(name.to_bytes()));
+        chown_entry(directory, name, &below, uid, gid, depth)?;
+    }
+    Ok(())
+}
+
+fn chown_entry(
+    directory: &OwnedFd,
+    name: &std::ffi::CStr,
+    path: &Path,
+    uid: u32,
+    gid: u32,
+    depth: usize,
+) -> Result<(), (PathBuf, io::Error)> {
+    let fault = |cause: rustix::io::Errno| (path.to_owned(), io::Error::from(cause));
+    let stat = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        // Removed meanwhile.
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(cause) => return Err(fault(cause)),
+    };
+    let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    if (stat.st_uid, stat.st_gid) != (uid, gid) && (is_directory || stat.st_nlink == 1) {
+        let (owner, group) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::chownat(directory, name, owner, group, AtFlags::SYMLINK_NOFOLLOW).map_err(fault)?;
+    }
+    if is_directory {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let below = rustix::fs::openat(directory, name, flags, Mode::empty()).map_err(fault)?;
+        chown_below(&below, path, uid, gid, depth + 1)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn chown_tree_gives_away_everything_but_what_links_lead_to() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (tree, outside) = (scratch.path().join("tree"), scratch.path().join("outside"));
+        std::fs::create_dir_all(tree.join("a/b")).unwrap();
+        std::fs::write(tree.join("a/b/file"), "x").unwrap();
+        std::fs::write(&outside, "x").unwrap();
+        symlink(&outside, tree.join("link")).unwrap();
+        std::fs::hard_link(&outside, tree.join("hard")).unwrap();
+        let me = std::fs::metadata(&outside).unwrap();
+        let uid = if me.uid() == 0 { 12_345 } else { me.uid() };
+        if me.uid() != 0 {
+            eprintln!("only root can give files away: checking that the walk succeeds");
+        }
+        chown_tree(&tree, uid, me.gid()).unwrap();
+        for given in ["a", "a/b", "a/b/file", "link"] {
+            assert_eq!(std::fs::symlink_metadata(tree.join(given)).unwrap().uid(), uid, "{given}");
+        }
+        assert_eq!(std::fs::metadata(&outside).unwrap().uid(), me.uid());
+        assert!(chown_tree(&tree.join("link"), uid, me.gid()).is_err());
+    }
+
+    #[test]
+    fn free_space_tells_of_missing_paths() {
+        assert!(free_space(Path::new("/")).unwrap() > 0);
+        assert!(free_space(Path::new("/does/not/exist")).is_err());
+    }
+}
