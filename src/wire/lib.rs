@@ -9,5 +9,8 @@ pub mod deployment;
 pub mod deployment_error;
 pub mod lifecycle;
 pub mod name;
+pub mod platform;
+pub mod recipe;
 pub mod run_with;
 pub mod state;
+pub mod version;
