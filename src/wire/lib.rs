@@ -12,5 +12,7 @@ pub mod name;
 pub mod platform;
 pub mod recipe;
 pub mod run_with;
+mod scalar_text;
 pub mod state;
+pub mod variables;
 pub mod version;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod read;
+
 /// The steps a component has. A step the recipe spells wrongly is kept as its error: the reference
 /// nucleus accepts the recipe and fails the step, so the verdict belongs to the lifecycle.
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -1,0 +1,176 @@
+//! A lifecycle map to its steps, as leniently as the reference nucleus reads its configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Bootstrap, Lifecycle, SkipTest, Skipif, Step, StepError, StepName};
+use crate::scalar_text;
+
+impl Lifecycle {
+    /// Reads the lifecycle left after selection and interpolation. Keys are matched without case; of two that differ in
+    /// case only, the later one counts. A step that holds no script at all is as if it were absent.
+    pub fn from_value(map: &Map<String, Value>) -> Self {
+        let step = |name: StepName| step(name, child(map, name.as_str())?);
+        Self {
+            setenv: environment(child(map, "Setenv")),
+            bootstrap: step(StepName::Bootstrap).map(|step| {
+                let section = child(map, "Bootstrap").and_then(Value::as_object);
+                let on_rollback = section.and_then(|s| child(s, "BootstrapOnRollback")).is_some_and(is_true);
+                step.map(|step| Bootstrap { step, on_rollback })
+            }),
+            install: step(StepName::Install),
+            startup: step(StepName::Startup),
+            run: step(StepName::Run),
+            shutdown: step(StepName::Shutdown),
+            recover: step(StepName::Recover),
+            uninstall: step(StepName::Uninstall),
+            error_reset_time: child(map, "errorResetTime").and_then(|value| seconds(value).ok()),
+        }
+    }
+}
+
+fn step(name: StepName, value: &Value) -> Option<Result<Step, StepError>> {
+    let section = match value {
+        Value::Object(section) => section,
+        _ => {
+            let plain = |script| Step {
+                script,
+                requires_privilege: false,
+                skipif: None,
+                timeout: None,
+                setenv: BTreeMap::new(),
+            };
+            return match script(value) {
+                Ok(None) => None,
+                Ok(Some(script)) => Some(Ok(plain(script))),
+                Err(fault) => Some(Err(StepError { step: name, fault })),
+            };
+        }
+    };
+    match section_step(section) {
+        Ok(None) => None,
+        Ok(Some(step)) => Some(Ok(step)),
+        Err(fault) => Some(Err(StepError { step: name, fault })),
+    }
+}
+
+fn section_step(section: &Map<String, Value>) -> Result<Option<Step>, String> {
+    let skipif = match child(section, "Skipif") {
+        None | Some(Value::Object(_)) => None,
+        Some(condition) => Some(skipif(&scalar_text::of_value(condition))?),
+    };
+    let script = match child(section, "Script") {
+        None | Some(Value::Object(_)) => return Err("it has no Script".into()),
+        Some(value) => script(value)?,
+    };
+    let timeout = match child(section, "Timeout") {
+        None | Some(Value::Object(_)) => None,
+        Some(value) => Some(seconds(value)?),
+    };
+    Ok(script.map(|script| Step {
+        script,
+        requires_privilege: child(section, "RequiresPrivilege").is_some_and(is_true),
+        skipif,
+        timeout,
+        setenv: environment(child(section, "Setenv")),
+    }))
+}
+
+/// The last entry of this name, without case.
+fn child<'m>(map: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
+    map.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// `None` for a script that is empty.
+fn script(value: &Value) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(_) => Err("its script is a list; write one text, with newlines or && between commands".into()),
+        scalar => Ok(Some(scalar_text::of_value(scalar)).filter(|text| !text.is_empty())),
+    }
+}
+
+fn skipif(condition: &str) -> Result<Skipif, String> {
+    let refuse = || "its Skipif is neither 'onpath <executable>' nor 'exists <path>', perhaps after a '!'".to_owned();
+    let condition = condition.trim_matches(|c| c <= ' ');
+    let (negated, condition) = match condition.strip_prefix('!') {
+        Some(rest) => (true, rest.trim_matches(|c| c <= ' ')),
+        None => (false, condition),
+    };
+    let (word, operand) = condition.split_once(' ').ok_or_else(refuse)?;
+    let operand = operand.trim_start_matches(' ');
+    if operand.is_empty() || operand.contains(['\n', '\r']) {
+        return Err(refuse());
+    }
+    let test = match word {
+        "onpath" => SkipTest::OnPath(operand.into()),
+        "exists" => SkipTest::Exists(operand.into()),
+        _ => return Err(refuse()),
+    };
+    Ok(Skipif { negated, test })
+}
+
+/// Seconds: a number, cut to a whole one, or a text that begins with one (`30s` is 30; `0x` and a leading 0 count as in
+/// C). Anything else is 0 to the reference nucleus, which no step survives.
+fn seconds(value: &Value) -> Result<Duration, String> {
+    let seconds = match value {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
+        Value::Bool(flag) => Some(i64::from(*flag)),
+        Value::String(text) => leading_number(text),
+        _ => None,
+    };
+    match seconds.map(u64::try_from) {
+        Some(Ok(seconds)) => Ok(Duration::from_secs(seconds.min(MAX_SECONDS))),
+        _ => Err("its Timeout is not a number of seconds".into()),
+    }
+}
+
+fn leading_number(text: &str) -> Option<i64> {
+    let unsigned = text.trim_start_matches([' ', '+', '-']);
+    let negative = text[..text.len() - unsigned.len()].matches('-').count() % 2 == 1;
+    let (digits, radix) = match unsigned.strip_prefix('0') {
+        None => (unsigned, 10),
+        Some(rest) if rest.starts_with(['x', 'X']) => (&rest[1..], 16),
+        Some(rest) if rest.starts_with(['b', 'B']) => (&rest[1..], 2),
+        Some(_) => (unsigned, 8),
+    };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    // More digits than fit mean "for ever" whatever they are.
+    let magnitude = match &digits[..end] {
+        "" => return None,
+        digits => i64::from_str_radix(digits, radix).unwrap_or(i64::MAX),
+    };
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// What counts as yes.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64().is_some_and(|float| float.trunc() != 0.0),
+        Value::String(text) => matches!(text.as_str(), "true" | "yes" | "on" | "t" | "y" | "Y"),
+        _ => false,
+    }
+}
+
+/// Maps are no environment values; lists are spelled as Java does.
+fn environment(value: Option<&Value>) -> BTreeMap<String, String> {
+    let Some(Value::Object(entries)) = value else { return BTreeMap::new() };
+    let text = |value: &Value| match value {
+        Value::Null | Value::Object(_) => None,
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(scalar_text::of_value).collect();
+            Some(format!("[{}]", items.join(", ")))
+        }
+        scalar => Some(scalar_text::of_value(scalar)),
+    };
+    entries.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
+}
+
+/// The longest time a step can ask for, the largest number the reference nucleus holds: 68 years.
+const MAX_SECONDS: u64 = i32::MAX as u64;
+
+#[cfg(test)]
+mod tests;
