@@ -1,1 +1,3 @@
 //! The only opener of sockets to the world.
+
+pub mod http;

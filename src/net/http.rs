@@ -1,0 +1,247 @@
+//! Fetches over HTTP(S): one GET, from an offset, with time-outs and a verdict on whether to try again.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
+use ureq::http::{Response, StatusCode};
+
+/// Opens connections to the world. Every call blocks: run it on the blocking pool.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+}
+
+/// How long a silent peer is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    /// Name look-up, TCP and TLS handshake together.
+    pub connect: Duration,
+    /// Each single read or write.
+    pub socket: Duration,
+}
+
+impl Default for Timeouts {
+    /// `httpClient.connectionTimeoutMs` and `httpClient.socketTimeoutMs` of the reference nucleus.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(2), socket: Duration::from_secs(30) }
+    }
+}
+
+impl Client {
+    pub fn new(timeouts: Timeouts) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(MAX_REDIRECTS)
+            .proxy(None)
+            .timeout_resolve(Some(timeouts.connect))
+            .timeout_connect(Some(timeouts.connect))
+            .timeout_recv_response(Some(timeouts.socket))
+            .timeout_per_read(Some(timeouts.socket))
+            .timeout_per_write(Some(timeouts.socket))
+            .user_agent(concat!("greengrass-rs/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: agent.into() }
+    }
+
+    /// Asks for `url` from byte `offset` on. A server that ignores ranges answers from the beginning: see [`Body::start`].
+    pub fn fetch(&self, url: &str, offset: u64) -> Result<Body, HttpError> {
+        let mut request = self.agent.get(url).header(ACCEPT_ENCODING, "identity");
+        if offset > 0 {
+            request = request.header(RANGE, format!("bytes={offset}-"));
+        }
+        let response = request.call().map_err(|cause| HttpError::new(url, cause))?;
+        let start = match response.status() {
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT => range_start(&response)
+                .filter(|start| *start <= offset)
+                .ok_or_else(|| HttpError::Range { url: url.into() })?,
+            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => return Err(HttpError::Range { url: url.into() }),
+            status => return Err(HttpError::Status { url: url.into(), status: status.as_u16() }),
+        };
+        let length = header(&response, &CONTENT_LENGTH).and_then(|text| text.trim().parse::<u64>().ok());
+        let total = length.and_then(|length| length.checked_add(start));
+        Ok(Body { start, total, url: url.into(), reader: Box::new(response.into_body().into_reader()) })
+    }
+}
+
+/// The bytes of an answer, as they arrive.
+pub struct Body {
+    /// The offset of the first byte.
+    pub start: u64,
+    /// The size of the whole thing, if the server told.
+    pub total: Option<u64>,
+    url: String,
+    reader: Box<dyn Read + Send>,
+}
+
+impl Body {
+    /// The next bytes; 0 at the end. An answer that ends before its announced length is an error.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, HttpError> {
+        loop {
+            match self.reader.read(buffer) {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map_err(|cause| HttpError::Read { url: self.url.clone(), cause }),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("url", &self.url).field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing, or not everything, came.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error("{url:?} is not a URL that can be fetched")]
+    Url {
+        url: String,
+        #[source]
+        cause: Box<ureq::Error>,
+    },
+    #[error("cannot get {url}")]
+    Exchange {
+        url: String,
+        #[source]
+        cause: Box<ureq::Error>,
+    },
+    #[error("the server of {url} answered with HTTP status {status}")]
+    Status { url: String, status: u16 },
+    #[error("the server of {url} has no bytes from where the partial download ends")]
+    Range { url: String },
+    #[error("the download of {url} broke off")]
+    Read {
+        url: String,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// What a caller should do about an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The next attempt may succeed.
+    TryAgain,
+    /// What is there already does not fit: drop it, then try again.
+    StartOver,
+    /// It will not get better by itself.
+    GiveUp,
+}
+
+impl HttpError {
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Status { status: 408 | 429 | 500..=599, .. } | Self::Exchange { .. } | Self::Read { .. } => {
+                Verdict::TryAgain
+            }
+            Self::Range { .. } => Verdict::StartOver,
+            Self::Url { .. } | Self::Status { .. } => Verdict::GiveUp,
+        }
+    }
+
+    fn new(url: &str, cause: ureq::Error) -> Self {
+        let (url, cause) = (url.into(), Box::new(cause));
+        match *cause {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Self::Url { url, cause },
+            _ => Self::Exchange { url, cause },
+        }
+    }
+}
+
+fn header<'a, B>(response: &'a Response<B>, name: &ureq::http::HeaderName) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// The first number of `Content-Range: bytes 10-19/20`.
+fn range_start<B>(response: &Response<B>) -> Option<u64> {
+    header(response, &CONTENT_RANGE)?.trim().strip_prefix("bytes")?.trim().split('-').next()?.parse().ok()
+}
+
+/// A chain longer than this is a loop.
+const MAX_REDIRECTS: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// Answers one request with `answer`, and returns the request's head.
+    fn serve(answer: &'static str) -> (String, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/a/file.txt", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while reader.read_line(&mut head).unwrap() > 2 {}
+            stream.write_all(answer.as_bytes()).unwrap();
+            head
+        });
+        (url, server)
+    }
+
+    fn client() -> Client {
+        Client::new(Timeouts { connect: Duration::from_secs(5), socket: Duration::from_millis(200) })
+    }
+
+    fn text(mut body: Body) -> Result<String, HttpError> {
+        let (mut all, mut buffer) = (Vec::new(), [0; 7]);
+        loop {
+            match body.read(&mut buffer)? {
+                0 => return Ok(String::from_utf8(all).unwrap()),
+                n => all.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+
+    #[test]
+    fn fetch_asks_for_the_rest_when_a_part_is_there() {
+        let (url, server) =
+            serve("HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\nContent-Range: bytes 4-6/7\r\n\r\nxyz");
+        let body = client().fetch(&url, 4).unwrap();
+        assert_eq!((body.start, body.total), (4, Some(7)));
+        assert_eq!(text(body).unwrap(), "xyz");
+        assert!(server.join().unwrap().to_ascii_lowercase().contains("range: bytes=4-\r\n"));
+    }
+
+    #[test]
+    fn fetch_tells_when_the_server_ignores_the_range() {
+        let (url, _server) = serve("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nabcdxyz");
+        let body = client().fetch(&url, 4).unwrap();
+        assert_eq!((body.start, body.total), (0, Some(7)));
+    }
+
+    #[test]
+    fn body_that_ends_early_is_an_error_to_try_again() {
+        let (url, _server) = serve("HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\nabc");
+        let error = text(client().fetch(&url, 0).unwrap()).unwrap_err();
+        assert_eq!(error.verdict(), Verdict::TryAgain);
+    }
+
+    #[test]
+    fn fetch_gives_a_verdict_for_each_status() {
+        for (answer, verdict) in [
+            ("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", Verdict::TryAgain),
+            ("HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", Verdict::TryAgain),
+            ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Verdict::GiveUp),
+            ("HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n", Verdict::StartOver),
+            ("nonsense\r\n\r\n", Verdict::TryAgain),
+        ] {
+            let (url, _server) = serve(answer);
+            assert_eq!(client().fetch(&url, 1).unwrap_err().verdict(), verdict, "{answer}");
+        }
+        assert_eq!(client().fetch("http://", 0).unwrap_err().verdict(), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn fetch_ends_when_the_server_says_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        assert_eq!(client().fetch(&url, 0).unwrap_err().verdict(), Verdict::TryAgain);
+    }
+}
