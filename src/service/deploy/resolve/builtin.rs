@@ -1,0 +1,30 @@
+//! Components that are this daemon itself: recipes depend on them, nothing has to be installed.
+
+use crate::wire::name::{ComponentName, ComponentVersion};
+
+/// The component every recipe for AWS may depend on.
+pub const NUCLEUS: &str = "aws.greengrass.Nucleus";
+
+/// Name and the version whose behaviour is re-implemented, in the order of the alphabet.
+const BUILTINS: [(&str, &str); 2] = [("aws.greengrass.Cli", "2.18.0"), (NUCLEUS, "2.18.0")];
+
+pub fn is_builtin(name: &ComponentName) -> bool {
+    BUILTINS.iter().any(|(builtin, _)| *builtin == name.as_str())
+}
+
+pub fn builtin_version(name: &ComponentName) -> Option<ComponentVersion> {
+    let (_, version) = BUILTINS.iter().find(|(builtin, _)| *builtin == name.as_str())?;
+    ComponentVersion::parse(version).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_has_a_name_and_a_version_that_parse() {
+        for (name, _) in BUILTINS {
+            assert!(builtin_version(&ComponentName::parse(name).unwrap()).is_some(), "{name}");
+        }
+    }
+}
