@@ -1,13 +1,39 @@
 # The front door. Each target installs or explains what it needs.
 
-.PHONY: run test lint
+# What the devices are; TARGETS="aarch64-unknown-linux-musl" picks.
+TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf
+# Those that every `make test` builds and starts.
+TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 
-run:
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint unit dist dist-check
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+run: ## start a core with the sample components; Ctrl-C stops it
 	cargo run
 
-test:
+test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, all tests
+	.ci/dist.sh $(TESTED)
+	.ci/dist-check.sh $(TESTED)
+	cargo run --quiet --package gg-bench size
 	cargo test --workspace
 
-lint:
+setup: ## install what the tests need (as root), or say what is missing
+	.ci/setup.sh
+
+lint: ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	shellcheck .ci/run .ci/*.sh
+
+unit: ## the Rust tests alone
+	cargo test --workspace
+
+dist: setup ## static musl binaries in target/dist; TARGETS="..." picks
+	.ci/dist.sh $(TARGETS)
+	cargo run --quiet --package gg-bench size
+
+dist-check: dist ## the same, each checked and started under QEMU
+	.ci/dist-check.sh $(TARGETS)

@@ -1,0 +1,93 @@
+#!/bin/sh
+# Builds the device binary for each target triple: static, stripped, in target/dist/<triple>/greengrass.
+#
+# zig, from PyPI, is C compiler, linker and musl for every target. The standard library comes from where it can
+# be had, in this order (DIST_STD chooses one): `prebuilt` by rustup; `source` by rustup, built here; `debian`,
+# Debian's compiler with its source, built here. What has been fetched once is not fetched again.
+set -eu
+cd "$(dirname "$0")/.."
+
+zigbuild=0.24.0
+zig=0.17.1
+tools=$PWD/target/tools/zig
+build=$PWD/target/dist-build
+
+say() { printf 'dist: %s\n' "$*" >&2; }
+
+install_linker() {
+	"$tools/bin/cargo-zigbuild" --version >/dev/null 2>&1 && "$tools/bin/python" -m ziglang version >/dev/null 2>&1 && return
+	say "fetching zig $zig into target/tools"
+	python3 -m venv --clear "$tools"
+	"$tools/bin/pip" install --quiet --disable-pip-version-check "cargo-zigbuild==$zigbuild" "ziglang==$zig"
+}
+
+has_prebuilt() {
+	[ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || rustup target add "$1" >/dev/null 2>&1
+}
+
+has_source() {
+	[ -f "$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ] || rustup component add rust-src >/dev/null 2>&1
+}
+
+has_debian() {
+	[ -f "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ] && return
+	say "no standard library for $1 from rustup; taking Debian's compiler and source"
+	[ "$(id -u)" -eq 0 ] && apt-get install -q -y --no-install-recommends rustc-web cargo-web rust-web-src >&2
+}
+
+# Which of the three ways works for this target.
+standard_library() {
+	if [ -n "${DIST_STD-}" ]; then
+		say "standard library for $1: $DIST_STD, as DIST_STD says"
+		"has_$DIST_STD" "$1" && echo "$DIST_STD" && return
+	elif has_prebuilt "$1"; then
+		echo prebuilt && return
+	elif has_source; then
+		echo source && return
+	elif has_debian "$1"; then
+		echo debian && return
+	fi
+	say "no standard library for $1. Try: rustup target add $1, or rustup component add rust-src, or as root:"
+	say "apt-get install rustc-web cargo-web rust-web-src"
+	return 1
+}
+
+compile() (
+	std=$(standard_library "$1")
+	say "building for $1 (standard library: $std)"
+	case $std in
+	debian) export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo ;;
+	esac
+	case $std in
+	prebuilt) set -- --target "$1" ;;
+	*)
+		# Building the standard library is not in stable cargo yet. zig brings the C runtime, so rustc must not.
+		export RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS-} -C link-self-contained=no"
+		set -- --target "$1" -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
+		;;
+	esac
+	export PATH="$tools/bin:$PATH"
+	nice -n 10 cargo-zigbuild zigbuild --release --locked --target-dir "$build" --bin greengrass "$@"
+)
+
+# The symbols of this machine's own binary stay beside it: the size report reads them.
+publish() {
+	mkdir -p "target/dist/$1"
+	cp "$build/$1/release/greengrass" "target/dist/$1/greengrass.new"
+	if [ "$1" = "$native" ]; then
+		cp "target/dist/$1/greengrass.new" "target/dist/$1/greengrass.symbols"
+		strip --strip-all "target/dist/$1/greengrass.new"
+	fi
+	mv "target/dist/$1/greengrass.new" "target/dist/$1/greengrass"
+	say "target/dist/$1/greengrass: $(wc -c <"target/dist/$1/greengrass") bytes"
+}
+
+native=$(uname -m)-unknown-linux-musl
+install_linker
+for triple in "$@"; do
+	(
+		[ "$triple" != "$native" ] || export CARGO_PROFILE_RELEASE_STRIP=none
+		compile "$triple"
+	)
+	publish "$triple"
+done

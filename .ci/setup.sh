@@ -1,0 +1,55 @@
+#!/bin/sh
+# Makes a fresh Debian machine ready for `make test` and `make dist`: installs what is missing as root, and
+# says what to install otherwise.
+set -eu
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# Package, a check that it is there, why it is needed.
+needs() {
+	cat <<-'END'
+		gcc|command -v cc|links programs that run on this machine
+		g++|command -v c++|builds libFuzzer
+		binutils|command -v readelf|reads the binaries made by `make dist`
+		file|command -v file|reads the binaries made by `make dist`
+		qemu-user-static|command -v qemu-aarch64-static|starts binaries of other machines
+		shellcheck|command -v shellcheck|checks the scripts
+		python3|command -v python3|runs the Python sample component
+		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist`
+		procps|command -v ps|lists processes in tests
+	END
+}
+
+add_rust_component() {
+	cargo "$1" --version >/dev/null 2>&1 && return
+	say "adding $2 to the Rust toolchain"
+	rustup component add "$2"
+}
+
+command -v cargo >/dev/null || {
+	say "no Rust toolchain: install one from https://rustup.rs"
+	exit 1
+}
+add_rust_component fmt rustfmt
+add_rust_component clippy clippy
+
+missing=
+list=$(needs)
+while IFS='|' read -r package check reason; do
+	if ! sh -c "$check" >/dev/null 2>&1; then
+		say "needs $package: $reason"
+		missing="$missing $package"
+	fi
+done <<END
+$list
+END
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+	say "install them as root, then try again: apt-get install$missing"
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q >&2
+# shellcheck disable=SC2086 # a list of names
+apt-get install -q -y --no-install-recommends $missing >&2
