@@ -9,7 +9,7 @@ TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 .PHONY: help run test setup lint unit dist dist-check
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start a core with the sample components; Ctrl-C stops it
 	cargo run
