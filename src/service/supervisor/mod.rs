@@ -3,6 +3,8 @@
 mod desired;
 mod handle;
 pub mod jail;
+mod plan;
+mod state;
 
 pub use desired::{Component, DesiredSet, RunWith, RunWithDefault};
 pub use handle::{ComponentNews, ComponentStatus, Handle, Refused, Request, Settlement};
