@@ -17,7 +17,12 @@ impl Timestamp {
 
     /// The time now; a clock set before 1970 counts as [`Timestamp::DAWN`].
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self::of(SystemTime::now())
+    }
+
+    /// That time; one before 1970 counts as [`Timestamp::DAWN`].
+    pub fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH);
         since.map_or(Self::DAWN, |d| Self(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 }

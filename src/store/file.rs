@@ -29,7 +29,7 @@ pub fn write_with(
     fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<(), FileError> {
     let fresh = beside(path, "+");
-    let done = write_new(&fresh, mode, fill).and_then(|()| put_in_place(&fresh, path, backup));
+    let done = write_new(&fresh, mode, fill).and_then(|_| swap(&fresh, path, backup)).and_then(|()| sync_parent(path));
     if done.is_err() {
         // Half a file helps nobody, least of all a full disk. That it cannot be removed changes nothing.
         let _ = std::fs::remove_file(&fresh);
@@ -37,22 +37,23 @@ pub fn write_with(
     done
 }
 
-/// Writes a new file to the end and onto the disk, without making its name durable.
+/// Writes a new file to the end and onto the disk, without making its name durable. The file is open for writing.
 pub(super) fn write_new(
     path: &Path,
     mode: u32,
     fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-) -> Result<(), FileError> {
+) -> Result<File, FileError> {
     let fault = |cause| FileError::Write { path: path.to_owned(), cause };
     let file = create(path, mode)?;
     let mut writer = BufWriter::new(&file);
     fill(&mut writer).and_then(|()| writer.flush()).map_err(fault)?;
     drop(writer);
-    file.sync_all().map_err(fault)
+    file.sync_all().map_err(fault)?;
+    Ok(file)
 }
 
-/// Puts a completely written file in the place of another.
-pub(super) fn put_in_place(fresh: &Path, path: &Path, backup: Backup) -> Result<(), FileError> {
+/// Puts a completely written file in the place of another; [`sync_parent`] makes it last.
+pub(super) fn swap(fresh: &Path, path: &Path, backup: Backup) -> Result<(), FileError> {
     let fault = |cause| FileError::Replace { path: path.to_owned(), cause };
     if backup == Backup::Keep {
         let old = beside(path, "~");
@@ -66,10 +67,10 @@ pub(super) fn put_in_place(fresh: &Path, path: &Path, backup: Backup) -> Result<
             let _ = std::fs::rename(&old, path);
             return Err(fault(cause));
         }
+        Ok(())
     } else {
-        std::fs::rename(fresh, path).map_err(fault)?;
+        std::fs::rename(fresh, path).map_err(fault)
     }
-    sync_parent(path)
 }
 
 /// Makes the name of a new, renamed or removed file durable.

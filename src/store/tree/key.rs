@@ -66,6 +66,12 @@ impl KeyPath {
         self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| same(a, b))
     }
 
+    /// The pointer to this node with case folded away: equal for paths that name the same node, and beginning with
+    /// that of every node above, up to a `/`.
+    pub fn folded(&self) -> String {
+        self.to_string().chars().flat_map(char::to_lowercase).collect()
+    }
+
     /// A node with a key that begins with `_` on its path lives in memory only.
     pub fn is_transient(&self) -> bool {
         self.0.iter().any(|part| is_transient(part))

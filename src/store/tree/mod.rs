@@ -7,9 +7,15 @@
 //! A copy of a tree is cheap: copies share their nodes until one of them changes.
 
 mod edit;
+mod effective;
 mod entry;
 mod key;
+mod line;
+mod load;
+mod log;
 mod node;
+mod restore;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +29,10 @@ use crate::base::clock::Timestamp;
 pub use self::edit::{Edit, EditError, PointerTarget};
 pub use self::entry::{Entry, What};
 pub use self::key::{KeyPath, PointerError};
+pub use self::line::LineError;
+pub use self::load::{Finding, Given, LoadError, Opened, open};
+pub use self::log::{Log, LogError};
+pub use self::scan::ScanError;
 
 /// The tree, in memory.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -88,8 +98,8 @@ impl Tree {
     }
 
     /// Every entry that makes this tree out of an empty one: each leaf, and each interior node without children.
-    pub fn dump(&self, mut take: impl FnMut(Entry)) {
-        dump(&self.root, &KeyPath::root(), &mut take);
+    pub fn dump<E>(&self, take: &mut impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+        dump(&self.root, &KeyPath::root(), take)
     }
 
     fn interior(&self, at: &KeyPath) -> Option<&Interior> {
@@ -112,17 +122,18 @@ impl From<(Map<String, Value>, Timestamp)> for Tree {
     }
 }
 
-fn dump(node: &Interior, at: &KeyPath, take: &mut dyn FnMut(Entry)) {
+fn dump<E>(node: &Interior, at: &KeyPath, take: &mut impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
     for child in node.persistent() {
         let path = at.join(Arc::clone(&child.key));
         match &child.node {
             Node::Leaf { value, modified } => {
-                take(Entry { path, time: *modified, what: What::Changed(value.to_value()) });
+                take(Entry { path, time: *modified, what: What::Changed(value.to_value()) })?;
             }
             Node::Interior(below) if below.persistent().next().is_none() => {
-                take(Entry { path, time: below.modified, what: What::InteriorAdded });
+                take(Entry { path, time: below.modified, what: What::InteriorAdded })?;
             }
-            Node::Interior(below) => dump(below, &path, take),
+            Node::Interior(below) => dump(below, &path, take)?,
         }
     }
+    Ok(())
 }

@@ -41,6 +41,12 @@ pub(super) enum Leaf {
 }
 
 impl Interior {
+    /// `children` in any order, each key once.
+    pub(super) fn new(modified: Timestamp, mut children: Vec<Child>) -> Self {
+        children.sort_by(|a, b| key::compare(&a.key, &b.key));
+        Self { modified, children }
+    }
+
     pub(super) fn children(&self) -> &[Child] {
         &self.children
     }
