@@ -4,3 +4,4 @@ pub mod clock;
 pub mod log;
 pub mod ready;
 pub mod report;
+pub mod unix_path;

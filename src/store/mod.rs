@@ -4,4 +4,5 @@ pub mod document;
 pub mod file;
 pub mod lock;
 pub mod paths;
+pub mod socket_file;
 pub mod tree;

@@ -64,6 +64,11 @@ pub fn group_id(group: &str) -> Result<u32, AccountError> {
     }
 }
 
+/// The name of a group, if the group database has one: `getgrgid(3)`.
+pub fn group_name(gid: u32) -> Option<String> {
+    Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
+}
+
 /// `None` is a number without an entry.
 fn user_entry(user: &str) -> Result<Option<User>, AccountError> {
     let read = |cause: nix::Error| AccountError::ReadUser { user: user.into(), cause: cause.into() };

@@ -13,3 +13,4 @@ pub mod pipe;
 pub mod process;
 pub mod signal;
 pub mod spawn;
+pub mod watch;
