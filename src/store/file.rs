@@ -154,6 +154,15 @@ pub fn make_directory(path: &Path, mode: u32) -> Result<(), FileError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(fault)
 }
 
+/// Gives a file this mode, unless it has it.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+    let fault = |cause| FileError::Write { path: path.to_owned(), cause };
+    if std::fs::metadata(path).map_err(fault)?.permissions().mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(fault)
+}
+
 /// `<path><suffix>`
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

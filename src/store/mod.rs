@@ -3,6 +3,7 @@
 pub mod document;
 pub mod file;
 pub mod lock;
+pub mod partial;
 pub mod paths;
 pub mod socket_file;
 pub mod tree;

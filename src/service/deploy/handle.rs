@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::gate::UpdateGate;
 use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::wire::name::DeploymentId;
 
@@ -10,14 +11,15 @@ use crate::wire::name::DeploymentId;
 pub struct Handle {
     inbox: mpsc::Sender<Request>,
     revision: watch::Receiver<u64>,
+    updates: UpdateGate,
 }
 
 impl Handle {
     /// Requests that may wait before an asker has to.
     pub const MAILBOX: usize = 16;
 
-    pub(super) fn new(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>) -> Self {
-        Self { inbox, revision }
+    pub(super) fn new(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>, updates: UpdateGate) -> Self {
+        Self { inbox, revision, updates }
     }
 
     /// Queues a deployment. When this returns the queue on disk holds it: a power cut loses nothing from here.
@@ -42,6 +44,11 @@ impl Handle {
     /// Changes whenever a record does: wait for it, then ask `status` again.
     pub fn revision(&self) -> watch::Receiver<u64> {
         self.revision.clone()
+    }
+
+    /// Where components ask to be told before they are changed.
+    pub fn updates(&self) -> &UpdateGate {
+        &self.updates
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Refused> {

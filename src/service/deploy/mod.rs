@@ -1,8 +1,82 @@
 //! Takes deployments, one at a time, from request to settled components, or back.
+//!
+//! ```text
+//! Handle -> task (mailbox, docket) -> course (one deployment) -> prepare: inbox, resolve, shelf, fetch, plan
+//!                                                             -> config::Handle, supervisor::Handle
+//! ```
+//!
+//! | file | its thought |
+//! |---|---|
+//! | `state` | the docket: what waits, what is in hand and how far, how the last ones ended |
+//! | `ledger` | the docket, the plan and the tree of before, on disk |
+//! | `course` | the stages of one deployment, each on disk before it acts |
+//! | `prepare` | all that happens before anything changes |
+//! | `inbox`, `shelf`, `fetch` | local directories, stored recipes, artifacts |
+//! | `resolve` | which version of which component: pure |
+//! | `plan` | the target as edits of the configuration tree: pure, and the same when applied twice |
+//! | `desired` | what the supervisor shall run, from the tree alone |
+//! | `gate` | asks components before they are changed |
+//! | `tidy` | what the store need not keep |
+//!
+//! At a start the deployment in hand goes on where the docket says; without one the components of the tree are started.
 
+mod course;
+pub mod desired;
 mod failure;
+mod fetch;
+mod gate;
 mod handle;
+mod inbox;
+mod ledger;
+mod plan;
+mod prepare;
 pub mod resolve;
+mod shelf;
 mod state;
+mod task;
+mod tidy;
 
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub use course::Exit;
+pub use gate::{Notice, UpdateGate};
 pub use handle::{Handle, Refused, Request};
+pub use ledger::LedgerError;
+
+use crate::net::http::{Client, Timeouts};
+use crate::service::{config, supervisor};
+use crate::store::paths::Paths;
+use crate::wire::platform::PlatformAttributes;
+
+/// What the service stands on.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    pub paths: Paths,
+    pub config: config::Handle,
+    pub supervisor: supervisor::Handle,
+    pub platform: PlatformAttributes,
+    /// Where a Bootstrap step's wish to restart goes; the daemon then shuts down and ends with [`Exit::code`].
+    pub exit: mpsc::Sender<Exit>,
+}
+
+/// Starts the service: it first goes on with what was in hand, and applies the components of the configuration tree.
+/// It ends when every [`Handle`] is gone.
+pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerError> {
+    let Neighbours { paths, config, supervisor, platform, exit } = neighbours;
+    let (ledger, docket) = ledger::Ledger::load(&paths)?;
+    let gate = UpdateGate::default();
+    let ground = course::Ground {
+        ledger,
+        config,
+        supervisor,
+        preparation: prepare::Preparation::new(paths, platform, Client::new(Timeouts::default())),
+        gate: gate.clone(),
+    };
+    let (sender, inbox) = mpsc::channel(Handle::MAILBOX);
+    let (revision, watcher) = watch::channel(0);
+    let task = task::Task::new(Arc::new(ground), docket, inbox, revision, exit);
+    Ok((Handle::new(sender, watcher, gate), tokio::spawn(task.run())))
+}

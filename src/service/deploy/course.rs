@@ -1,0 +1,347 @@
+//! The course of one deployment, from request to settled components, or back.
+//!
+//! ```text
+//! Preparing: take in, resolve, fetch, plan -> Bootstrapping -> Activating -> done
+//!     | failed: nothing has changed              | failed        | a component is BROKEN
+//!     v                                          v               v
+//!     done                                       RollingBack, or left as it is -> done
+//! ```
+//!
+//! Each stage is on disk before it acts. Dropping the future of a deployment that is being prepared cancels it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::desired::{component, desired_set, desired_set_with};
+use super::failure::Failure;
+use super::gate::UpdateGate;
+use super::ledger::Ledger;
+use super::plan::Plan;
+use super::prepare::Preparation;
+use super::state::{Deployment, InHand, Stage};
+use crate::service::config::{self, ConfigError};
+use crate::service::supervisor::{self, Refused, Settlement};
+use crate::store::tree::{Edit, Tree};
+use crate::wire::deployment::{ComponentUpdateAction, DeploymentStatusDetails};
+use crate::wire::deployment_error::{ErrorCode, ErrorStack};
+use crate::wire::name::{ComponentName, DeploymentId};
+use crate::wire::state::{ComponentState, DetailedStatus, FailureHandlingPolicy};
+
+/// What the course of every deployment stands on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) ledger: Ledger,
+    pub(super) config: config::Handle,
+    pub(super) supervisor: supervisor::Handle,
+    pub(super) preparation: Preparation,
+    pub(super) gate: UpdateGate,
+}
+
+/// How a course ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// What follows a deployment is done.
+    Tidied,
+    Done(DeploymentStatusDetails),
+    /// A Bootstrap step asked for it; the deployment goes on at the next start.
+    Leave(Exit),
+    /// The daemon is going down; the deployment goes on at the next start.
+    GoingDown,
+}
+
+/// What a Bootstrap step asks of the daemon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// Start the daemon again: exit code 100.
+    Restart,
+    /// Start the device again: exit code 101.
+    Reboot,
+}
+
+impl Exit {
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Restart => 100,
+            Self::Reboot => 101,
+        }
+    }
+}
+
+/// What a course tells the task that owns the docket.
+#[derive(Debug)]
+pub(super) enum Note {
+    Progress(String),
+    /// Answered when the disk has it.
+    Enter {
+        stage: Stage,
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
+}
+
+/// Why a course does not go on.
+#[derive(Debug)]
+pub(super) enum Halt {
+    Failed(Failure),
+    GoingDown,
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Refused> for Halt {
+    fn from(_: Refused) -> Self {
+        Self::GoingDown
+    }
+}
+
+/// The desk of the task: where a course reports.
+#[derive(Clone, Debug)]
+pub(super) struct Desk(pub(super) mpsc::Sender<Note>);
+
+impl Desk {
+    pub(super) async fn progress(&self, text: impl Into<String>) {
+        // A desk that is gone is noticed at the next stage.
+        let _ = self.0.send(Note::Progress(text.into())).await;
+    }
+
+    async fn enter(&self, stage: Stage) -> Result<(), Halt> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Note::Enter { stage, reply }).await.map_err(|_| Halt::GoingDown)?;
+        Ok(answer.await.map_err(|_| Halt::GoingDown)??)
+    }
+}
+
+pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End {
+    let course = Course { ground, deployment: in_hand.deployment, desk };
+    let end = match in_hand.stage {
+        Stage::Preparing => course.from_the_beginning().await,
+        Stage::Bootstrapping { done } => match course.plan().await {
+            Ok(plan) => course.bootstrap(&plan, done).await,
+            Err(halt) => Err(halt),
+        },
+        Stage::Activating => match course.plan().await {
+            Ok(plan) => course.activate(&plan).await,
+            Err(halt) => Err(halt),
+        },
+        Stage::RollingBack { failure } => course.roll_back(failure).await,
+    };
+    end.unwrap_or_else(|halt| match halt {
+        Halt::Failed(failure) => End::Done(failure.details(DetailedStatus::FailedNoStateChange)),
+        Halt::GoingDown => End::GoingDown,
+    })
+}
+
+struct Course {
+    ground: Arc<Ground>,
+    deployment: Deployment,
+    desk: Desk,
+}
+
+impl Course {
+    fn id(&self) -> &DeploymentId {
+        &self.deployment.id
+    }
+
+    async fn from_the_beginning(&self) -> Result<End, Halt> {
+        let tree = self.tree();
+        let ready = self.ground.preparation.prepare(&self.deployment, tree, &self.desk).await?;
+        let policy = self.deployment.request.component_update_policy;
+        if policy.action == ComponentUpdateAction::NotifyComponents {
+            self.desk.progress("waiting for the components' consent").await;
+            let restarting = ready.restarting();
+            self.ground.gate.pass(self.id(), restarting, Duration::from_secs(policy.timeout)).await;
+        }
+        // The tree again: components may have written their configuration while artifacts were fetched.
+        let broken = self.broken().await?;
+        let tree = self.tree();
+        let (ledger, id) = (self.ground.ledger.clone(), self.id().clone());
+        let plan =
+            ready.draw(self.deployment.clone(), tree, broken, move |plan, before| ledger.write_plan(&id, plan, before));
+        let plan = plan.await?;
+        if plan.bootstraps().is_empty() {
+            self.desk.enter(Stage::Activating).await?;
+            return self.activate(&plan).await;
+        }
+        self.desk.enter(Stage::Bootstrapping { done: Vec::new() }).await?;
+        self.bootstrap(&plan, Vec::new()).await
+    }
+
+    /// Runs the Bootstrap steps that have not run, each recorded when it has.
+    async fn bootstrap(&self, plan: &Plan, mut done: Vec<ComponentName>) -> Result<End, Halt> {
+        let target = plan.target(&self.tree());
+        for name in plan.bootstraps() {
+            if done.contains(name) {
+                continue;
+            }
+            let Some(component) = component(&target, name) else { continue };
+            self.desk.progress(format!("running the Bootstrap step of {name}")).await;
+            let exit = match self.ground.supervisor.bootstrap(name.clone(), component).await? {
+                Ok(0) => None,
+                Ok(100) => Some(Exit::Restart),
+                Ok(101) => Some(Exit::Reboot),
+                Ok(code) => {
+                    return self.fail(plan, bootstrap_failure(name, &format!("it ended with exit code {code}"))).await;
+                }
+                Err(reason) => return self.fail(plan, bootstrap_failure(name, &reason)).await,
+            };
+            done.push(name.clone());
+            self.desk.enter(Stage::Bootstrapping { done: done.clone() }).await?;
+            if let Some(exit) = exit {
+                return Ok(End::Leave(exit));
+            }
+        }
+        self.desk.enter(Stage::Activating).await?;
+        self.activate(plan).await
+    }
+
+    /// Merges the plan and waits for the components. May run twice for one plan.
+    async fn activate(&self, plan: &Plan) -> Result<End, Halt> {
+        self.desk.progress("changing the configuration").await;
+        if let Err(failure) = self.edit(plan.edits()).await? {
+            return self.fail(plan, failure).await;
+        }
+        let tree = self.tree();
+        self.ground.supervisor.apply(desired_set_with(&tree, plan.removed())).await?;
+        self.ground.gate.passed(self.id());
+        self.desk.progress(format!("waiting for {} to settle", count(plan.tracked().len()))).await;
+        match self.ground.supervisor.settled(plan.tracked()).await? {
+            Settlement::Broken(broken) => return self.fail(plan, broken_failure(&broken)).await,
+            Settlement::Reached => {}
+        }
+        if let Err(failure) = self.remove(plan).await? {
+            return self.fail(plan, failure).await;
+        }
+        Ok(End::Done(DeploymentStatusDetails {
+            detailed_status: DetailedStatus::Successful,
+            error_stack: Vec::new(),
+            error_types: Vec::new(),
+            failure_cause: String::new(),
+        }))
+    }
+
+    /// Takes away what is not wanted any more, once its successors run.
+    async fn remove(&self, plan: &Plan) -> Result<Result<(), Failure>, Halt> {
+        if plan.removed().is_empty() {
+            return Ok(Ok(()));
+        }
+        self.desk.progress(format!("removing {}", count(plan.removed().len()))).await;
+        if let Err(failure) = self.edit(plan.removals()).await? {
+            return Ok(Err(failure));
+        }
+        let tree = self.tree();
+        self.ground.supervisor.apply(desired_set(&tree)).await?;
+        // Whatever an Uninstall step says, the component is gone.
+        self.ground.supervisor.settled(plan.removed().to_vec()).await?;
+        Ok(Ok(()))
+    }
+
+    async fn fail(&self, plan: &Plan, failure: Failure) -> Result<End, Halt> {
+        match self.deployment.request.failure_handling_policy {
+            FailureHandlingPolicy::Rollback => {
+                self.desk.enter(Stage::RollingBack { failure: failure.clone() }).await?;
+                self.roll_back(failure).await
+            }
+            FailureHandlingPolicy::DoNothing => {
+                if let Err(also) = self.remove(plan).await? {
+                    tracing::warn!(deployment = %self.id(), cause = also.cause, "Components could not be removed.");
+                }
+                self.ground.supervisor.apply(desired_set(&self.tree())).await?;
+                Ok(End::Done(failure.details(DetailedStatus::FailedRollbackNotRequested)))
+            }
+        }
+    }
+
+    /// Restores the tree of before and waits for its components. May run twice for one failure.
+    async fn roll_back(&self, failure: Failure) -> Result<End, Halt> {
+        tracing::warn!(deployment = %self.id(), cause = failure.cause, "The deployment failed and is rolled back.");
+        self.desk.progress("rolling back").await;
+        match self.try_to_roll_back().await {
+            Ok(()) => Ok(End::Done(failure.details(DetailedStatus::FailedRollbackComplete))),
+            Err(Halt::GoingDown) => Err(Halt::GoingDown),
+            Err(Halt::Failed(second)) => {
+                let cause = format!("{}; and the rollback failed: {}", failure.cause, second.cause);
+                Ok(End::Done(Failure { cause, ..failure }.details(DetailedStatus::FailedUnableToRollback)))
+            }
+        }
+    }
+
+    async fn try_to_roll_back(&self) -> Result<(), Halt> {
+        let plan = self.plan().await?;
+        let before = self.ground.ledger.read_snapshot(self.id()).await.map_err(|e| io_failure(&e))?;
+        for name in plan.bootstraps() {
+            let Some(component) = component(&before, name) else { continue };
+            let again = component.lifecycle.bootstrap.as_ref().and_then(|step| step.as_ref().ok());
+            if again.is_some_and(|step| step.on_rollback) {
+                self.desk.progress(format!("rolling back: running the Bootstrap step of {name}")).await;
+                match self.ground.supervisor.bootstrap(name.clone(), component).await? {
+                    Ok(0 | 100 | 101) => {}
+                    Ok(code) => return Err(bootstrap_failure(name, &format!("it ended with exit code {code}")).into()),
+                    Err(reason) => return Err(bootstrap_failure(name, &reason).into()),
+                }
+            }
+        }
+        let set = desired_set(&before);
+        match self.ground.config.restore(before).await {
+            Err(ConfigError::GoingDown) => return Err(Halt::GoingDown),
+            restored => restored.map_err(|e| io_failure(&e))?,
+        }
+        let tracked = set.components.keys().filter(|name| !plan.was_broken(name)).cloned().collect();
+        self.ground.supervisor.apply(set).await?;
+        match self.ground.supervisor.settled(tracked).await? {
+            Settlement::Reached => Ok(()),
+            Settlement::Broken(broken) => Err(broken_failure(&broken).into()),
+        }
+    }
+
+    async fn plan(&self) -> Result<Plan, Halt> {
+        Ok(self.ground.ledger.read_plan(self.id()).await.map_err(|e| io_failure(&e))?)
+    }
+
+    fn tree(&self) -> Tree {
+        self.ground.config.snapshot()
+    }
+
+    async fn edit(&self, edits: Vec<Edit>) -> Result<Result<(), Failure>, Halt> {
+        match self.ground.config.edit(edits).await {
+            Err(ConfigError::GoingDown) => Err(Halt::GoingDown),
+            Err(fault) => {
+                let codes = [ErrorCode::ComponentUpdateError, ErrorCode::IoError, ErrorCode::IoWriteError];
+                Ok(Err(Failure::coded(&codes, &fault)))
+            }
+            Ok(_) => Ok(Ok(())),
+        }
+    }
+
+    async fn broken(&self) -> Result<BTreeSet<ComponentName>, Halt> {
+        let components: BTreeMap<_, _> = self.ground.supervisor.components().await?;
+        Ok(components.into_iter().filter(|(_, c)| c.state == ComponentState::Broken).map(|(name, _)| name).collect())
+    }
+}
+
+fn bootstrap_failure(name: &ComponentName, reason: &str) -> Failure {
+    let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, ErrorCode::ComponentBootstrapError]);
+    Failure::new(&stack, format!("the Bootstrap step of {name} failed: {reason}"))
+}
+
+fn broken_failure(broken: &[(ComponentName, String)]) -> Failure {
+    let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, ErrorCode::ComponentBroken]);
+    let each: Vec<String> = broken.iter().map(|(name, reason)| format!("{name} is BROKEN: {reason}")).collect();
+    Failure::new(&stack, each.join("; "))
+}
+
+fn io_failure(error: &dyn std::error::Error) -> Failure {
+    Failure::coded(&[ErrorCode::IoError], error)
+}
+
+fn count(components: usize) -> String {
+    match components {
+        1 => "1 component".into(),
+        n => format!("{n} components"),
+    }
+}
