@@ -8,6 +8,8 @@
 pub mod control;
 pub mod deployment;
 pub mod deployment_error;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod lifecycle;
 pub mod name;
 pub mod platform;

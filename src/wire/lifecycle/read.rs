@@ -29,6 +29,13 @@ impl Lifecycle {
             error_reset_time: child(map, "errorResetTime").and_then(|value| seconds(value).ok()),
         }
     }
+
+    /// The steps that cannot be run.
+    pub fn faults(&self) -> impl Iterator<Item = &StepError> {
+        let bootstrap = self.bootstrap.iter().filter_map(|step| step.as_ref().err());
+        let steps = [&self.install, &self.startup, &self.run, &self.shutdown, &self.recover, &self.uninstall];
+        bootstrap.chain(steps.into_iter().flatten().filter_map(|step| step.as_ref().err()))
+    }
 }
 
 fn step(name: StepName, value: &Value) -> Option<Result<Step, StepError>> {

@@ -24,6 +24,11 @@ impl Fields {
         let (_, node) = self.found.swap_remove(index);
         (node.kind != Kind::Null).then_some(node)
     }
+
+    /// Where a field's value begins, or else the object.
+    pub(super) fn mark_of(&self, name: &str) -> Mark {
+        self.found.iter().find(|(found, _)| *found == name).map_or(self.mark, |(_, node)| node.mark)
+    }
 }
 
 impl Reader {
@@ -69,20 +74,16 @@ impl Reader {
         let mut found: Vec<(&'static str, Node)> = Vec::with_capacity(entries.len().min(known.len()));
         for (key, value) in entries {
             let Some(name) = known.iter().copied().find(|name| name.eq_ignore_ascii_case(&key)) else {
-                self.under(&key, |reader| match closest(&key, known) {
-                    Some(name) => {
-                        reader.warn(value.mark, "is not known and is ignored", format!("did you mean {name}?"))
-                    }
-                    None => {
-                        reader.warn(value.mark, "is not known and is ignored", format!("known: {}", known.join(", ")))
-                    }
-                });
+                let hint = match closest(&key, known) {
+                    Some(name) => format!("did you mean {name}?"),
+                    None => format!("known: {}", known.join(", ")),
+                };
+                self.under(&key, |reader| reader.warn(value.mark, "is not known and is ignored", hint));
                 continue;
             };
             if found.iter().any(|(earlier, _)| *earlier == name) {
-                self.under(name, |reader| {
-                    reader.refuse(value.mark, "is given twice", "case does not tell fields apart: keep one")
-                });
+                let hint = "case does not tell fields apart: keep one";
+                self.under(name, |reader| reader.refuse(value.mark, "is given twice", hint));
             } else {
                 found.push((name, value));
             }
@@ -113,8 +114,7 @@ impl Reader {
     /// A text; numbers and booleans are taken as they are written.
     pub(super) fn text(&mut self, node: Node) -> Option<String> {
         match node.kind {
-            Kind::Text(text) | Kind::Number(_, text) => Some(text),
-            Kind::Bool(flag) => Some(flag.to_string()),
+            Kind::Text(text) | Kind::Number(_, text) | Kind::Bool(_, text) => Some(text),
             _ => {
                 self.refuse(node.mark, format!("is {} where a text belongs", node.what()), "write a text");
                 None
@@ -137,11 +137,37 @@ impl Reader {
             match parse(&text) {
                 Ok(value) => Some(value),
                 Err(e) => {
-                    reader.refuse(mark, format!("is refused: {e}"), hint);
+                    reader.refuse(mark, e.to_string(), hint);
                     None
                 }
             }
         })
+    }
+
+    /// Like [`word`](Self::word), for a field that must be there.
+    pub(super) fn required_word<T: Copy>(&mut self, fields: &mut Fields, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let hint = words.first().map(|(word, _)| format!("write '{word}'")).unwrap_or_default();
+        if self.is_missing(fields, name, &hint) { None } else { self.word(fields, name, words) }
+    }
+
+    /// Whether a required field is absent or null; refuses it then.
+    fn is_missing(&mut self, fields: &Fields, name: &str, hint: &str) -> bool {
+        let is_there = fields.found.iter().any(|(found, node)| *found == name && node.kind != Kind::Null);
+        if !is_there {
+            let mark = fields.mark_of(name);
+            self.under(name, |reader| reader.refuse(mark, "is missing", hint));
+        }
+        !is_there
+    }
+
+    /// Like [`word`](Self::word), for a field that may be absent but not null.
+    pub(super) fn word_not_null<T: Copy>(&mut self, fields: &mut Fields, name: &str, words: &[(&str, T)]) -> Option<T> {
+        if let Some((_, node)) = fields.found.iter().find(|(found, node)| *found == name && node.kind == Kind::Null) {
+            let mark = node.mark;
+            self.under(name, |reader| reader.refuse(mark, "is null", "leave the field out or write its value"));
+            return None;
+        }
+        self.word(fields, name, words)
     }
 
     /// Like [`parsed`](Self::parsed), for a field that must be there.
@@ -152,9 +178,7 @@ impl Reader {
         hint: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        if !fields.found.iter().any(|(found, node)| *found == name && node.kind != Kind::Null) {
-            let mark = fields.found.iter().find(|(found, _)| *found == name).map_or(fields.mark, |(_, node)| node.mark);
-            self.under(name, |reader| reader.refuse(mark, "is missing", hint));
+        if self.is_missing(fields, name, hint) {
             return None;
         }
         self.parsed(fields, name, hint, parse)
@@ -165,7 +189,8 @@ impl Reader {
         self.under(name, |reader| reader.text(node))
     }
 
-    /// One of a few words, without case. The reference nucleus also takes a word's number, from 0.
+    /// One of a few words, without case, blanks around it not counting. The reference nucleus also takes a word's number,
+    /// from 0.
     pub(super) fn word<T: Copy>(&mut self, fields: &mut Fields, name: &str, words: &[(&str, T)]) -> Option<T> {
         let node = fields.take(name)?;
         let choice = match &node.kind {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::finding::{Fault, FieldPath, shown};
@@ -48,10 +49,12 @@ fn node(text: &str, raw: &RawValue, path: &mut FieldPath) -> Result<Node, Fault>
             Kind::List(nodes.collect::<Result<_, _>>()?)
         }
         Some(b'"') => Kind::Text(serde_json::from_str(raw.get()).map_err(not_json)?),
-        Some(b't') => Kind::Bool(true),
-        Some(b'f') => Kind::Bool(false),
+        Some(b't') => Kind::Bool(true, raw.get().into()),
+        Some(b'f') => Kind::Bool(false, raw.get().into()),
         Some(b'n') => Kind::Null,
-        _ => match serde_json::from_str(raw.get()) {
+        _ => match serde_json::from_str::<Number>(raw.get()) {
+            // An integer too large to hold would change as a float; as a text it does not.
+            Ok(number) if number.is_f64() && !raw.get().contains(['.', 'e', 'E']) => Kind::Text(raw.get().into()),
             Ok(number) => Kind::Number(number, raw.get().into()),
             Err(_) => {
                 let reason = format!("is a number too large to hold: {}", shown(raw.get()));

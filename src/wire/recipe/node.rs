@@ -14,7 +14,8 @@ pub(super) struct Node {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Kind {
     Null,
-    Bool(bool),
+    /// The flag, and as it was written: where a text is wanted, `yes` is not `true`.
+    Bool(bool, String),
     /// The number, and as it was written: where a text is wanted, `1.10` is not `1.1`.
     Number(Number, String),
     Text(String),
@@ -60,7 +61,7 @@ impl Node {
     pub(super) fn into_value(self) -> Value {
         match self.kind {
             Kind::Null => Value::Null,
-            Kind::Bool(flag) => Value::Bool(flag),
+            Kind::Bool(flag, _) => Value::Bool(flag),
             Kind::Number(number, _) => Value::Number(number),
             Kind::Text(text) => Value::String(text),
             Kind::List(items) => Value::Array(items.into_iter().map(Self::into_value).collect()),
@@ -72,7 +73,7 @@ impl Node {
     pub(super) fn what(&self) -> &'static str {
         match self.kind {
             Kind::Null => "null",
-            Kind::Bool(_) => "a boolean",
+            Kind::Bool(..) => "a boolean",
             Kind::Number(..) => "a number",
             Kind::Text(_) => "a text",
             Kind::List(_) => "a list",

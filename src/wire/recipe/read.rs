@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::fields::{Fields, Reader};
-use super::finding::{Fault, Finding, RecipeError};
+use super::finding::{Fault, Finding, RecipeError, shown};
 use super::node::{Kind, Mark, Node, entries_into_map};
 use super::{
     Artifact, ArtifactScheme, ArtifactUri, ComponentType, Dependency, Digest, Format, Manifest, Parsed, Permission,
     PermissionType, Recipe, Unarchive, json, yaml,
 };
+use crate::lifecycle::Lifecycle;
 use crate::name::{ComponentName, ComponentVersion};
 use crate::platform::{PlatformRequirement, template_fault};
 use crate::state::DependencyType;
@@ -59,18 +60,12 @@ impl Reader {
     fn recipe(&mut self, node: Node) -> Option<Recipe> {
         let mark = node.mark;
         let mut fields = self.fields(node, &RECIPE)?;
-        let format = self.required(&mut fields, "RecipeFormatVersion", "write '2020-01-25'", |text| {
-            let known = text.trim() == Recipe::FORMAT_VERSION || text == "0";
-            if known { Ok(()) } else { Err("only 2020-01-25 is known") }
+        let format = self.required_word(&mut fields, "RecipeFormatVersion", &[(Recipe::FORMAT_VERSION, ())]);
+        let name = self.required(&mut fields, "ComponentName", "write a name such as com.example.HelloWorld", |text| {
+            ComponentName::parse(text).map_err(|e| format!("cannot be this: {e}"))
         });
-        let name = self.required(
-            &mut fields,
-            "ComponentName",
-            "write a name such as com.example.HelloWorld",
-            ComponentName::parse,
-        );
         let version = self.required(&mut fields, "ComponentVersion", "write a version such as 1.0.0", |text| {
-            ComponentVersion::parse(text.trim())
+            ComponentVersion::parse(text.trim()).map_err(|e| format!("cannot be this: {e}"))
         });
         let kind = self.word(&mut fields, "ComponentType", &TYPES).unwrap_or_default();
         let description = self.optional_text(&mut fields, "ComponentDescription");
@@ -122,13 +117,19 @@ impl Reader {
         let name = match ComponentName::parse(name) {
             Ok(name) => Some(name),
             Err(e) => {
-                self.refuse(mark, format!("is refused: {e}"), "the key is the name of the component depended on");
+                self.refuse(
+                    mark,
+                    format!("is not a component: {e}"),
+                    "the key is the name of the component depended on",
+                );
                 None
             }
         };
         let mut fields = self.fields(node, &["VersionRequirement", "DependencyType"])?;
         let hint = "write a requirement such as '^1.0.0' or '>=1.0.0 <2.0.0'";
-        let requirement = self.required(&mut fields, "VersionRequirement", hint, VersionRequirement::parse);
+        let requirement = self.required(&mut fields, "VersionRequirement", hint, |text| {
+            VersionRequirement::parse(text).map_err(|e| format!("cannot be this: {e}"))
+        });
         let words = [("HARD", DependencyType::Hard), ("SOFT", DependencyType::Soft)];
         let kind = self.word(&mut fields, "DependencyType", &words).unwrap_or_default();
         Some((name?, Dependency { requirement: requirement?, kind }))
@@ -152,10 +153,23 @@ impl Reader {
         Some(Manifest {
             name: self.optional_text(&mut fields, "Name"),
             platform: self.platform(&mut fields),
-            lifecycle: self.free_map(&mut fields, "Lifecycle"),
+            lifecycle: self.manifest_lifecycle(&mut fields),
             selections: self.selections(&mut fields),
             artifacts: self.artifacts(&mut fields),
         })
+    }
+
+    /// A manifest's own lifecycle is used as it stands, so a step that will not run can be told now.
+    fn manifest_lifecycle(&mut self, fields: &mut Fields) -> serde_json::Map<String, serde_json::Value> {
+        let mark = fields.mark_of("Lifecycle");
+        let map = self.free_map(fields, "Lifecycle");
+        for error in Lifecycle::from_value(&map).faults() {
+            let reason = format!("has a step that fails when it is run: {}", error.fault);
+            self.under("Lifecycle", |reader| {
+                reader.under(error.step.as_str(), |reader| reader.warn(mark, reason, "mend it before you deploy"));
+            });
+        }
+        map
     }
 
     fn platform(&mut self, fields: &mut Fields) -> PlatformRequirement {
@@ -203,7 +217,8 @@ impl Reader {
         let mark = node.mark;
         let mut fields = self.fields(node, &["Uri", "Unarchive", "Permission", "Digest", "Algorithm"])?;
         let hint = "write a URI such as s3://bucket/key, docker:image:tag or file:///path";
-        let uri = self.required(&mut fields, "Uri", hint, ArtifactUri::parse);
+        let uri =
+            self.required(&mut fields, "Uri", hint, |text| ArtifactUri::parse(text).map_err(|e| format!("is {e}")));
         if let Some(scheme @ (ArtifactScheme::None | ArtifactScheme::Unsupported)) =
             uri.as_ref().map(ArtifactUri::scheme)
         {
@@ -213,7 +228,11 @@ impl Reader {
             };
             self.under("Uri", |reader| reader.warn(mark, reason, "use s3, docker, greengrass, file, http or https"));
         }
-        let unarchive = self.word(&mut fields, "Unarchive", &[("NONE", Unarchive::None), ("ZIP", Unarchive::Zip)]);
+        let unarchive = self.parsed(&mut fields, "Unarchive", "write NONE or ZIP", |text| match text {
+            none if none.eq_ignore_ascii_case("NONE") => Ok(Unarchive::None),
+            zip if zip.eq_ignore_ascii_case("ZIP") => Ok(Unarchive::Zip),
+            other => Err(format!("cannot be {}", shown(other))),
+        });
         let permission = self.permission(&mut fields);
         let digest = self.optional_text(&mut fields, "Digest");
         let algorithm = self.optional_text(&mut fields, "Algorithm");
@@ -230,8 +249,8 @@ impl Reader {
         let Some(node) = fields.take("Permission") else { return default };
         self.under("Permission", |reader| match reader.fields(node, &["Read", "Execute"]) {
             Some(mut fields) => Permission {
-                read: reader.word(&mut fields, "Read", &PERMISSIONS).unwrap_or(default.read),
-                execute: reader.word(&mut fields, "Execute", &PERMISSIONS).unwrap_or(default.execute),
+                read: reader.word_not_null(&mut fields, "Read", &PERMISSIONS).unwrap_or(default.read),
+                execute: reader.word_not_null(&mut fields, "Execute", &PERMISSIONS).unwrap_or(default.execute),
             },
             None => default,
         })

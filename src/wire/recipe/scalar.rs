@@ -8,8 +8,8 @@ use super::node::Kind;
 pub(super) fn resolve(text: &str) -> Kind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Kind::Bool(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Kind::Bool(false),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Kind::Bool(true, text.into()),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Kind::Bool(false, text.into()),
         _ => match number(text) {
             Some(number) => Kind::Number(number, text.into()),
             None => Kind::Text(text.into()),
@@ -18,7 +18,7 @@ pub(super) fn resolve(text: &str) -> Kind {
 }
 
 /// The number a text is in YAML 1.1: decimal, `0x`, `0b`, octal with a leading 0, floats; `_` between digits.
-/// Sexagesimal numbers (`1:30`), infinities and numbers too large to hold stay texts.
+/// Sexagesimal numbers (`1:30`) and integers too large to hold stay texts.
 pub(super) fn number(text: &str) -> Option<Number> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -31,10 +31,16 @@ pub(super) fn number(text: &str) -> Option<Number> {
         [b'0', b'b', rest @ ..] => integer(rest, 2, negative),
         [b'0', rest @ ..] if rest.iter().all(|b| matches!(b, b'0'..=b'7' | b'_')) => integer(rest, 8, negative),
         [b'1'..=b'9', rest @ ..] if rest.iter().all(|b| matches!(b, b'0'..=b'9' | b'_')) => {
-            integer(digits.as_bytes(), 10, negative).or_else(|| float(digits, negative))
+            integer(digits.as_bytes(), 10, negative)
         }
-        _ => float(digits, negative).filter(|_| text.len() == digits.len() || !digits.starts_with('.')),
+        _ => float(digits, negative),
     }
+}
+
+/// Whether a text is one of the numbers of YAML that JSON has no word for.
+pub(super) fn is_not_finite(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN")
 }
 
 fn integer(digits: &[u8], radix: u32, negative: bool) -> Option<Number> {

@@ -1,9 +1,10 @@
 //! Whether a text is a URI as Java's `java.net.URI` takes it: RFC 2396, with other Unicode characters let through.
 
+use std::net::Ipv6Addr;
+
 /// Why it is none.
 pub(super) fn fault(text: &str) -> Option<String> {
-    let mut rest = text.char_indices();
-    while let Some((offset, character)) = rest.next() {
+    for (offset, character) in text.char_indices() {
         match character {
             '%' => {
                 let digits = text.get(offset + 1..offset + 3);
@@ -45,7 +46,7 @@ pub(super) fn fault(text: &str) -> Option<String> {
             return None;
         }
     }
-    hierarchical_fault(rest)
+    hierarchical_fault(rest, fragment.is_some())
 }
 
 pub(super) fn is_scheme(text: &str) -> bool {
@@ -54,17 +55,35 @@ pub(super) fn is_scheme(text: &str) -> bool {
 }
 
 /// Brackets may stand in the query, and in the authority around an address.
-fn hierarchical_fault(text: &str) -> Option<String> {
-    let path = text.split('?').next().unwrap_or(text);
+fn hierarchical_fault(text: &str, has_fragment: bool) -> Option<String> {
+    let (path, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text, None),
+    };
     let path = match path.strip_prefix("//") {
-        Some(rest) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            if rest.is_empty() {
-                return Some("a host or path is missing after //".into());
-            }
-            &rest[end..]
-        }
         None => path,
+        Some("") if query.is_none() && !has_fragment => return Some("a host or path is missing after //".into()),
+        Some(rest) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            if !is_authority(authority) {
+                return Some("brackets in its host are only for an IPv6 address, as in [::1]".into());
+            }
+            path
+        }
     };
     path.contains(['[', ']']).then(|| "brackets are not allowed in its path; write %5B and %5D".into())
+}
+
+/// Without brackets anything goes: what is no server's name may be a name of another kind.
+fn is_authority(text: &str) -> bool {
+    if !text.contains(['[', ']']) {
+        return true;
+    }
+    let (user, host) = text.rsplit_once('@').unwrap_or(("", text));
+    let address = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    address.is_some_and(|(address, port)| {
+        let address = address.split('%').next().unwrap_or(address);
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+        is_port && !user.contains(['[', ']']) && address.parse::<Ipv6Addr>().is_ok()
+    })
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::finding::{Fault, FieldPath};
+use super::finding::{Fault, FieldPath, shown};
 use super::node::{Kind, MAX_DEPTH, Mark, Node, duplicate_key, too_deep};
 use super::scalar;
 
@@ -19,7 +19,9 @@ pub(super) fn read(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
         let fault = Fault::new(&FieldPath::default(), Mark::Offset(offset), reason);
         return Err(fault.hint("write it as an escape in a double-quoted text"));
     }
-    let mut reader = Reader { parser: Parser::new_from_str(text), path: FieldPath::default(), warnings: vec![] };
+    let open_last_line = (!text.ends_with(['\n', '\r'])).then(|| text.lines().count());
+    let mut reader =
+        Reader { parser: Parser::new_from_str(text), path: FieldPath::default(), warnings: vec![], open_last_line };
     loop {
         let (event, span) = reader.next()?;
         match event {
@@ -40,6 +42,8 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     path: FieldPath,
     warnings: Vec<Fault>,
+    /// The number of the last line, if no newline ends it.
+    open_last_line: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -112,14 +116,20 @@ impl<'a> Reader<'a> {
     fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Kind, Fault> {
         let core = tag.filter(|t| t.is_yaml_core_schema()).map(|t| t.suffix.as_str());
         Ok(match (tag, core) {
-            (None, _) if style == ScalarStyle::Plain => scalar::resolve(text),
+            (None, _) if style == ScalarStyle::Plain => {
+                if scalar::is_not_finite(text) {
+                    let fault = self.fault(span, format!("is {text}, a number that cannot be held"));
+                    return Err(fault.hint("write it as a text, in quotes"));
+                }
+                scalar::resolve(text)
+            }
             (_, Some("bool")) => match scalar::resolve(text) {
-                Kind::Bool(flag) => Kind::Bool(flag),
+                flag @ Kind::Bool(..) => flag,
                 _ => Kind::Text(text.into()),
             },
             (_, Some("int" | "float")) => match scalar::number(text) {
                 Some(number) => Kind::Number(number, text.into()),
-                None => Kind::Text(text.into()),
+                None => return Err(self.fault(span, format!("is tagged a number but is {}", shown(text)))),
             },
             (_, Some("null")) => Kind::Null,
             (_, Some("binary")) => {
@@ -127,8 +137,15 @@ impl<'a> Reader<'a> {
                     .fault(span, "is binary, which no field of a recipe is".into())
                     .hint("write it as a text"));
             }
+            _ if self.ends_without_newline(style, span) => Kind::Text(text.strip_suffix('\n').unwrap_or(text).into()),
             _ => Kind::Text(text.into()),
         })
+    }
+
+    /// A block text that the end of the file cuts off before its newline has none.
+    fn ends_without_newline(&self, style: ScalarStyle, span: Span) -> bool {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        is_block && self.open_last_line.is_some_and(|last| span.end.line() >= last)
     }
 
     /// Anything after the first document is not read; say so if there is more than an end.
@@ -168,6 +185,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Below<'k> {
     Key(&'k str),
     Index(usize),

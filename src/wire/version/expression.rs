@@ -69,7 +69,7 @@ impl Expression {
             let whole = match term {
                 Term::Whole(expression) => expression,
                 Term::Joined(join) => match (stack.pop(), stack.pop()) {
-                    (Some(second), Some(first)) => Self::join(join, second, first),
+                    (Some(second), Some(first)) => Self::join(join, first, second),
                     _ => return Err(MISPLACED),
                 },
             };

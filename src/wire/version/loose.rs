@@ -53,9 +53,10 @@ impl LooseVersion {
         let prerelease = match prerelease {
             None => Vec::new(),
             Some(tail) => {
-                let (tail, tail_build) = without_build(tail)?;
-                build = tail_build.or(build);
-                split(tail, '.').into_iter().map(Into::into).collect()
+                let (before_build, tail_build) = without_build(tail)?;
+                let tags = if tail_build.is_some() { before_build } else { tail };
+                build = tail_build;
+                split(tags, '.').into_iter().map(Into::into).collect()
             }
         };
         Ok(Self { text: text.into(), major, minor, patch, prerelease, build })
@@ -185,5 +186,6 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     if text.is_empty() {
         return vec![text];
     }
-    text.trim_end_matches(separator).split(separator).collect()
+    let trimmed = text.trim_end_matches(separator);
+    if trimmed.is_empty() { Vec::new() } else { trimmed.split(separator).collect() }
 }

@@ -39,6 +39,8 @@ pub(super) fn split(text: &str) -> Vec<Token> {
             '=' => Token::Unary(Unary::Equal),
             '<' if doubled('=') => Token::Unary(Unary::LessOrEqual),
             '<' => Token::Unary(Unary::Less),
+            '≤' => Token::Unary(Unary::LessOrEqual),
+            '≥' => Token::Unary(Unary::GreaterOrEqual),
             '>' if doubled('=') => Token::Unary(Unary::GreaterOrEqual),
             '>' => Token::Unary(Unary::Greater),
             '-' => Token::Hyphen,

@@ -1,0 +1,104 @@
+//! The bodies of the fuzz targets: what must hold for any bytes at all. They panic when it does not.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::lifecycle::Lifecycle;
+use crate::name::{ComponentName, ComponentVersion};
+use crate::platform::PlatformAttributes;
+use crate::recipe::{Format, Recipe};
+use crate::variables::{ComponentVariables, Scope, Variables, interpolate as fill_in};
+use crate::version::VersionRequirement;
+
+/// A recipe is refused with reasons, or accepted; then it can be selected from, and its canonical JSON says the same.
+pub fn recipe(data: &[u8]) {
+    for format in [Format::Json, Format::Yaml] {
+        let parsed = match Recipe::parse(data, format) {
+            Ok(parsed) => parsed,
+            Err(refused) => {
+                assert!(!refused.findings().is_empty(), "refused without a reason");
+                assert!(!refused.to_string().is_empty());
+                continue;
+            }
+        };
+        for machine in ["x86_64", "armv7l"] {
+            if let Some(selected) = parsed.recipe.select(&PlatformAttributes::detect("linux", machine)) {
+                assert!(Lifecycle::from_value(&selected.lifecycle).faults().count() <= 7);
+            }
+        }
+        let canonical = parsed.recipe.to_json().to_string();
+        if canonical.len() <= Recipe::MAX_BYTES {
+            match Recipe::parse(canonical.as_bytes(), Format::Json) {
+                Ok(again) => {
+                    assert_eq!(again.recipe.to_json(), parsed.recipe.to_json(), "the canonical recipe differs")
+                }
+                Err(e) => assert!(is_nested_too_deep(&e), "the canonical recipe is refused: {e}"),
+            }
+        }
+    }
+}
+
+/// A requirement matches the same versions after it was written down.
+pub fn version_requirement(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(requirement) = VersionRequirement::parse(text) else { return };
+    let versions: Vec<ComponentVersion> =
+        VERSIONS.iter().filter_map(|version| ComponentVersion::parse(version).ok()).collect();
+    let matched: Vec<bool> = versions.iter().map(|version| requirement.matches(version)).collect();
+    assert!(requirement.and(&requirement).to_string().len() >= requirement.to_string().len());
+    let written = requirement.to_string();
+    // Parentheses are not written, as in the reference nucleus; a pre-release of digits reads as a range.
+    if written.len() <= VersionRequirement::MAX_LENGTH
+        && !text.contains(['(', ')'])
+        && let Ok(again) = VersionRequirement::parse(&written)
+        && again.to_string() == written
+    {
+        let rematched: Vec<bool> = versions.iter().map(|version| again.matches(version)).collect();
+        assert_eq!(matched, rematched, "{written}");
+    }
+}
+
+/// Interpolation ends, and what it leaves as it is, it reports.
+pub fn interpolate(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).into_owned();
+    let configuration = json!({"text": text, "list": [1, 2.5, null], "": {"a/b": text}});
+    let Ok(dependency) = ComponentName::parse("d") else { return };
+    let component = |name: &str| ComponentVariables {
+        artifacts_path: format!("/a/{name}"),
+        decompressed_path: format!("/u/{name}"),
+        work_path: format!("/w/{name}"),
+        configuration: &configuration,
+    };
+    let variables = Variables {
+        root_path: "/r",
+        thing_name: None,
+        own: component("own"),
+        dependencies: BTreeMap::from([(&dependency, component("d"))]),
+    };
+    for scope in [Scope::Lifecycle, Scope::Configuration] {
+        let before = json!({"Run": {"Script": text, "List": [text]}});
+        let mut after = before.clone();
+        let unresolved = fill_in(&mut after, &variables, scope);
+        assert_eq!(keys(&before), keys(&after), "a key changed");
+        assert!(unresolved.iter().all(|u| u.placeholder.starts_with('{')));
+        if let Value::Object(map) = &after {
+            assert!(Lifecycle::from_value(map).faults().count() <= 7);
+        }
+    }
+}
+
+fn is_nested_too_deep(error: &crate::recipe::RecipeError) -> bool {
+    error.findings().iter().any(|finding| finding.reason.contains("nested deeper"))
+}
+
+fn keys(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(map) => map.iter().flat_map(|(key, value)| [vec![key.clone()], keys(value)].concat()).collect(),
+        Value::Array(items) => items.iter().flat_map(keys).collect(),
+        _ => Vec::new(),
+    }
+}
+
+const VERSIONS: [&str; 10] =
+    ["0.0.0", "0.0.1", "0.2.0", "1.0.0", "1.2.3", "1.2.3-alpha.1", "1.2.3-beta+b", "2.0.0-rc.1", "2.0.0", "999999.0.0"];
