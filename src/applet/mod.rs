@@ -7,6 +7,7 @@
 pub mod completion;
 pub mod ctl;
 mod help;
+pub mod keeper;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -36,6 +37,7 @@ static APPLETS: &[Applet] = &[
         summary: Some("print the completion script of greengrass-cli for bash, zsh or fish"),
         run: completion::run,
     },
+    Applet { names: &["keeper"], summary: None, run: keeper::run },
 ];
 
 /// Runs the applet the arguments name; the first argument is the name the program was called by.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
@@ -25,4 +26,28 @@ pub fn letter(content: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(content)?;
     file.rewind()?;
     Ok(file.into())
+}
+
+/// Points standard input, output and error at `/dev/null`, so that we keep no pipe open for others: `dup2(2)`.
+pub fn let_go_of_standard_streams() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
+}
+
+/// Waits until one of two descriptors is readable (or closed from afar) or the time is over: `poll(2)`.
+/// `None` waits for ever.
+pub fn wait_for_either(one: impl AsFd, two: impl AsFd, limit: Option<Duration>) -> io::Result<(bool, bool)> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut both = [PollFd::new(&one, PollFlags::IN), PollFd::new(&two, PollFlags::IN)];
+    let limit = limit.map(|limit| Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    match poll(&mut both, limit.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(cause) => return Err(cause.into()),
+    }
+    Ok((!both[0].revents().is_empty(), !both[1].revents().is_empty()))
 }

@@ -1,6 +1,7 @@
 //! Children and other processes: `waitpid(2)`, `prctl(2)`, `proc(5)`.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::io;
 
 use nix::sys::wait::{Id, WaitPidFlag};
@@ -71,6 +72,11 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?)
 }
 
+/// Names this thread, and so a process of one thread, in process lists: `PR_SET_NAME` of `prctl(2)`.
+pub fn set_name(name: &CStr) -> io::Result<()> {
+    Ok(rustix::thread::set_name(name)?)
+}
+
 /// Whether the calling thread is the one the process started with: `gettid(2)`.
 pub fn on_main_thread() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
@@ -85,24 +91,51 @@ pub fn own_pid() -> i32 {
 ///
 /// A snapshot: processes come and go while it is taken. Zombies are left out.
 pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
-    let mut children: HashMap<i32, Vec<(i32, bool)>> = HashMap::new();
+    Ok(below(ancestor, &mut family()?))
+}
+
+/// Each child of `ancestor` with the living processes of its tree, itself first: `proc(5)`.
+pub fn trees_below(ancestor: i32) -> io::Result<Vec<(i32, Vec<i32>)>> {
+    let mut family = family()?;
+    let children = family.remove(&ancestor).unwrap_or_default();
+    let tree = |child: Member| {
+        let own = (!child.dead).then_some(child.pid);
+        (child.pid, own.into_iter().chain(below(child.pid, &mut family)).collect())
+    };
+    Ok(children.into_iter().map(tree).collect())
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    pid: i32,
+    dead: bool,
+}
+
+/// All processes, by their parents.
+fn family() -> io::Result<HashMap<i32, Vec<Member>>> {
+    let mut children: HashMap<i32, Vec<Member>> = HashMap::new();
     for process in procfs::process::all_processes().map_err(io::Error::other)?.flatten() {
-        // One that ends meanwhile is no descendant any more.
+        // One that ends meanwhile is no relative any more.
         if let Ok(stat) = process.stat() {
-            children.entry(stat.ppid).or_default().push((stat.pid, matches!(stat.state, 'Z' | 'X')));
+            let member = Member { pid: stat.pid, dead: matches!(stat.state, 'Z' | 'X') };
+            children.entry(stat.ppid).or_default().push(member);
         }
     }
+    Ok(children)
+}
+
+fn below(ancestor: i32, family: &mut HashMap<i32, Vec<Member>>) -> Vec<i32> {
     let mut found = Vec::new();
     let mut front = vec![ancestor];
     while let Some(parent) = front.pop() {
-        for (child, dead) in children.remove(&parent).unwrap_or_default() {
-            front.push(child);
-            if !dead {
-                found.push(child);
+        for child in family.remove(&parent).unwrap_or_default() {
+            front.push(child.pid);
+            if !child.dead {
+                found.push(child.pid);
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// The state letter of a process (`R`, `S`, `D`, `T`, `Z`, ...): `proc_pid_stat(5)`. `None` if there is no such process.

@@ -182,3 +182,18 @@ fn write_oom_score(score: &str) -> io::Result<()> {
 
 /// How far the descriptor walk of old kernels goes.
 const MOST_DESCRIPTORS: u64 = 65_536;
+
+/// Takes over a descriptor that the starter of this process left open for it, named by its number: `fcntl(2)`.
+///
+/// Once per number, early in `main`. From here on it is close-on-exec. The standard three are refused.
+pub fn inherited(number: i32) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    if number < 3 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: the borrow ends with this line; a number that is not open makes the call fail with EBADF.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    // SAFETY: the line above showed that it is open, and by the contract of this function nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}

@@ -1,0 +1,161 @@
+//! The control groups of components: one per component and duty, and a leaf per step.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use super::{JailError, StepId};
+use crate::base::report::Report;
+use crate::sys::cgroup::{Freeze, Group, Mounts, Version};
+use crate::wire::lifecycle::StepName;
+use crate::wire::name::ComponentName;
+use crate::wire::run_with::SystemResourceLimits;
+
+/// The groups under which components get theirs.
+#[derive(Clone, Debug)]
+pub(super) struct Groups {
+    tree: Group,
+    memory: Option<Group>,
+    cpu: Option<Group>,
+}
+
+/// A step's way in.
+#[derive(Debug)]
+pub(super) struct Cage {
+    /// The leaf that holds the step's processes.
+    pub(super) leaf: Group,
+    /// What the child writes itself into before it runs anything.
+    pub(super) doors: Vec<OwnedFd>,
+}
+
+impl Groups {
+    pub(super) fn make(mounts: &Mounts, parent: &str) -> Result<Self, (PathBuf, io::Error)> {
+        let make = |mount: &Group| {
+            let group = mount.child(parent);
+            group.make().map_err(|cause| (group.directory.clone(), cause))?;
+            Ok(group)
+        };
+        let tree = make(&mounts.tree)?;
+        if mounts.memory.iter().chain(&mounts.cpu).any(|mount| *mount == mounts.tree) {
+            for group in [&mounts.tree, &tree] {
+                // As the reference nucleus does. Without them limits fail later, one by one, with their reason.
+                for controller in ["cpu", "io", "memory", "pids"] {
+                    let _ = group.enable(&[controller]);
+                }
+            }
+        }
+        // A controller that is mounted but closed to us only costs its limit.
+        let optional = |mount: &Option<Group>| mount.as_ref().and_then(|mount| make(mount).ok());
+        Ok(Self { tree, memory: optional(&mounts.memory), cpu: optional(&mounts.cpu) })
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.tree.version
+    }
+
+    /// Makes the groups of a step and opens their doors. Limits that cannot be set are logged, never fatal.
+    pub(super) fn enter(
+        &self,
+        name: &ComponentName,
+        step: StepName,
+        id: StepId,
+        limits: SystemResourceLimits,
+    ) -> Result<Cage, JailError> {
+        let component = self.tree.child(name.as_str());
+        let leaf = component.child(&format!("{}.{}", step.as_str().to_ascii_lowercase(), id.0));
+        let enter = |group: &Group| {
+            let cannot = |cause| JailError::Enter { name: name.clone(), group: group.directory.clone(), cause };
+            group.make().map_err(cannot)?;
+            group.door().map_err(cannot)
+        };
+        let mut doors = Vec::new();
+        component.make().map_err(|cause| JailError::Enter {
+            name: name.clone(),
+            group: component.directory.clone(),
+            cause,
+        })?;
+        doors.push(enter(&leaf)?);
+        for parent in self.memory.iter().chain(&self.cpu).filter(|parent| **parent != self.tree) {
+            match enter(&parent.child(name.as_str())) {
+                Ok(door) => doors.push(door),
+                Err(error) => {
+                    tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.")
+                }
+            }
+        }
+        if let Err(error) = self.limit(name, limits) {
+            tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.");
+        }
+        Ok(Cage { leaf, doors })
+    }
+
+    pub(super) fn limit(&self, name: &ComponentName, limits: SystemResourceLimits) -> Result<(), JailError> {
+        let cannot = |what| move |cause| JailError::Limit { name: name.clone(), what, cause };
+        let absent = |what| cannot(what)(io::Error::new(io::ErrorKind::NotFound, "the controller is not mounted"));
+        let bytes = limits.memory.filter(|kb| *kb > 0).map(|kb| kb.saturating_mul(1024).min(MOST_BYTES));
+        let cpus = limits.cpus.filter(|cpus| *cpus > 0.0 && cpus.is_finite());
+        let memory = self.memory.as_ref().map(|parent| parent.child(name.as_str()).limit_memory(bytes));
+        let cpu = self.cpu.as_ref().map(|parent| parent.child(name.as_str()).limit_cpus(cpus));
+        match (memory, bytes) {
+            (Some(Err(cause)), Some(_)) => return Err(cannot("memory")(cause)),
+            (None, Some(_)) => return Err(absent("memory")),
+            // That there is no limit needs no controller.
+            _ => {}
+        }
+        match (cpu, cpus) {
+            (Some(Err(cause)), Some(_)) => Err(cannot("cpus")(cause)),
+            (None, Some(_)) => Err(absent("cpus")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn freeze(&self, name: &ComponentName, freeze: Freeze) -> Result<(), JailError> {
+        self.tree(name).freeze(freeze).map_err(|cause| JailError::Freeze { name: name.clone(), cause })
+    }
+
+    /// The group that knows every process of the component.
+    pub(super) fn tree(&self, name: &ComponentName) -> Group {
+        self.tree.child(name.as_str())
+    }
+
+    /// The leaf of one step, if it is still there.
+    pub(super) fn leaf(&self, name: &ComponentName, id: StepId) -> Option<Group> {
+        let suffix = format!(".{}", id.0);
+        let leaves = self.tree(name).children().ok()?;
+        leaves.into_iter().find(|leaf| leaf.directory.to_string_lossy().ends_with(&suffix))
+    }
+
+    /// Every group of an earlier daemon, by the name of its component's directory.
+    pub(super) fn left_behind(&self) -> Result<Vec<Group>, JailError> {
+        let sweep = |cause| JailError::Sweep { path: self.tree.directory.clone(), cause };
+        self.tree.children().map_err(sweep)
+    }
+
+    pub(super) fn remove(&self, name: &ComponentName) -> Result<(), JailError> {
+        self.remove_all(name.as_str())
+    }
+
+    pub(super) fn remove_all(&self, directory: &str) -> Result<(), JailError> {
+        let mut result = Ok(());
+        for parent in [Some(&self.tree), self.memory.as_ref(), self.cpu.as_ref()].into_iter().flatten() {
+            let group = parent.child(directory);
+            if let Err(cause) = group.remove() {
+                result = Err(JailError::Remove { group: group.directory, cause });
+            }
+        }
+        result
+    }
+
+    /// Removes the directories of a controller's processes that are gone: version 1 keeps them apart from the tree.
+    pub(super) fn limit_groups_left_behind(&self) -> Vec<String> {
+        let parents = self.memory.iter().chain(&self.cpu).filter(|parent| **parent != self.tree);
+        parents
+            .filter_map(|parent| parent.children().ok())
+            .flatten()
+            .filter_map(|group| Some(group.directory.file_name()?.to_str()?.to_owned()))
+            .collect()
+    }
+}
+
+/// More than any machine has, and still a number the kernel takes.
+const MOST_BYTES: u64 = 1 << 60;
