@@ -1,9 +1,11 @@
 //! The only writer of files.
 
+pub mod artifacts;
 pub mod document;
 pub mod file;
 pub mod lock;
 pub mod partial;
 pub mod paths;
+pub mod recipes;
 pub mod socket_file;
 pub mod tree;
