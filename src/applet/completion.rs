@@ -35,3 +35,34 @@ fn teach() -> ExitCode {
 const TEACH: &str = "Usage: greengrass completion <bash|zsh|fish>\n\n\
     Prints the completion script of greengrass-cli. For the bash that runs now:\n\
     \x20 source <(greengrass completion bash)\n";
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn bash_can_read_its_script() {
+        let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let Ok(mut bash) = bash else {
+            eprintln!("skipped: there is no bash here");
+            return;
+        };
+        bash.stdin.take().unwrap().write_all(script(Shell::Bash).as_bytes()).unwrap();
+        let output = bash.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn scripts_know_the_commands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            for word in ["deployment", "create", "recipeDir", "list-log-files"] {
+                assert!(script.contains(word), "{shell} {word}");
+            }
+        }
+        assert_eq!(run(vec!["tcsh".into()]), ExitCode::from(USAGE));
+    }
+}

@@ -41,3 +41,8 @@ pub struct About {
     /// How components are kept apart, one line.
     pub isolation: String,
 }
+
+#[cfg(test)]
+pub(crate) mod scene;
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 pub(super) fn command() -> clap::Command {
     Arguments::command()
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,12 @@ impl Handle {
         Self { inbox, revision, updates }
     }
 
+    /// A handle whose mailbox the test reads itself.
+    #[cfg(test)]
+    pub(crate) fn wired(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>) -> Self {
+        Self::new(inbox, revision, UpdateGate::default())
+    }
+
     /// Queues a deployment. When this returns the queue on disk holds it: a power cut loses nothing from here.
     pub async fn submit(&self, request: LocalDeploymentRequest) -> Result<DeploymentId, Refused> {
         self.ask(|reply| Request::Submit { request: Box::new(request), reply }).await?

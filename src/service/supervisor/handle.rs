@@ -28,6 +28,12 @@ impl Handle {
         Self { inbox, news }
     }
 
+    /// A handle whose mailbox the test reads itself.
+    #[cfg(test)]
+    pub(crate) fn wired(inbox: mpsc::Sender<Request>, news: broadcast::Sender<ComponentNews>) -> Self {
+        Self::new(inbox, news)
+    }
+
     /// Makes `set` what shall run: starts, restarts, reinstalls and removes as the difference asks.
     /// Returns when the supervisor has taken the set, not when it has settled.
     pub async fn apply(&self, set: DesiredSet) -> Result<(), Refused> {

@@ -150,7 +150,7 @@ mod tests {
             Shape::Greengrass,
         );
         let text = entry(
-            "2026-11-21T21:39:51.123Z [INFO] (t-1) A: stdout. Hello. {you}. {scriptName=services.A.lifecycle.Run, serviceName=A}",
+            "2026-11-21T22:19:51.123Z [INFO] (t-1) A: stdout. Hello. {you}. {scriptName=services.A.lifecycle.Run, serviceName=A}",
             Shape::Greengrass,
         );
         assert_eq!(json.fields, text.fields);
@@ -171,7 +171,7 @@ mod tests {
     fn syslog_line_is_of_the_last_year_when_this_one_would_be_future() {
         let line = "<14>Nov 21 22:19:51 gateway greengrass (A): up";
         let parsed = entry(line, Shape::Syslog);
-        assert_eq!(parsed.time, 1_795_299_591_000 + 2_400_000 - 0);
+        assert_eq!(parsed.time, 1_795_299_591_000);
         for (key, value) in [("priority", "14"), ("host", "gateway"), ("logger", "greengrass"), ("class", "A")] {
             assert_eq!(parsed.value(key).as_deref(), Some(value));
         }

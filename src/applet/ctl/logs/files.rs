@@ -35,29 +35,23 @@ pub(super) fn syslog_places() -> Vec<PathBuf> {
 /// One log: its files, oldest first. The last is the one being written, if it is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Log {
+    /// The path of the file being written: it names the log, also while a rotation has taken that file away.
+    pub path: PathBuf,
     pub files: VecDeque<PathBuf>,
-}
-
-impl Log {
-    /// What tells logs apart: directory and stem.
-    pub(super) fn current(&self) -> Option<&PathBuf> {
-        self.files.back()
-    }
 }
 
 /// Groups files into logs. A file named twice is read once.
 pub(super) fn logs_of(paths: &[PathBuf], shape: Shape) -> Vec<Log> {
-    let mut logs: BTreeMap<(PathBuf, String), BTreeMap<Age, PathBuf>> = BTreeMap::new();
+    let mut logs: BTreeMap<PathBuf, BTreeMap<Age, PathBuf>> = BTreeMap::new();
     for path in paths {
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let (stem, age) = match shape {
+        let (name, age) = match shape {
             Shape::Greengrass => rotated(&name).unwrap_or((name, Age::Current)),
             Shape::Syslog => (name, Age::Current),
         };
-        logs.entry((directory, stem)).or_default().insert(age, path.clone());
+        logs.entry(path.with_file_name(name)).or_default().insert(age, path.clone());
     }
-    logs.into_values().map(|files| Log { files: files.into_values().collect() }).collect()
+    logs.into_iter().map(|(path, files)| Log { path, files: files.into_values().collect() }).collect()
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -83,8 +77,9 @@ fn rotated(name: &str) -> Option<(String, Age)> {
 /// Reads the lines of one log, and goes on where it stopped when more were written.
 #[derive(Debug)]
 pub(super) struct LogReader {
+    path: PathBuf,
     waiting: VecDeque<PathBuf>,
-    open: Option<(PathBuf, File)>,
+    open: Option<File>,
     bytes: Vec<u8>,
     /// Bytes before this were given out.
     start: usize,
@@ -96,7 +91,7 @@ impl LogReader {
     const READ: usize = 64 << 10;
 
     pub(super) fn new(log: Log) -> Self {
-        Self { waiting: log.files, open: None, bytes: Vec::new(), start: 0 }
+        Self { path: log.path, waiting: log.files, open: None, bytes: Vec::new(), start: 0 }
     }
 
     /// The next line; `None` when there is no more for now. A file that vanished meanwhile is skipped.
@@ -124,9 +119,9 @@ impl LogReader {
         (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned())
     }
 
-    /// The file that is being read, or was last.
-    pub(super) fn current(&self) -> Option<&Path> {
-        self.waiting.back().or(self.open.as_ref().map(|(path, _)| path)).map(PathBuf::as_path)
+    /// The path that names the log.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn whole_line(&mut self) -> Option<String> {
@@ -142,7 +137,7 @@ impl LogReader {
     }
 
     fn read_more(&mut self) -> io::Result<bool> {
-        let Some((_, file)) = &mut self.open else { return Ok(false) };
+        let Some(file) = &mut self.open else { return Ok(false) };
         self.bytes.drain(..std::mem::take(&mut self.start));
         let read = file.take(Self::READ as u64).read_to_end(&mut self.bytes)?;
         Ok(read > 0)
@@ -152,21 +147,23 @@ impl LogReader {
     fn next_file(&mut self) -> bool {
         while let Some(path) = self.waiting.pop_front() {
             if let Ok(file) = File::open(&path) {
-                self.open = Some((path, file));
+                self.open = Some(file);
                 return true;
             }
         }
-        let Some((path, file)) = &self.open else { return false };
-        let (Ok(here), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
-        if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+        let Ok(file) = File::open(&self.path) else { return false };
+        if self.open.as_ref().is_some_and(|open| is_same(open, &file)) {
             return false;
         }
-        let path = path.clone();
-        match File::open(&path) {
-            Ok(file) => self.open = Some((path, file)),
-            Err(_) => return false,
-        }
+        self.open = Some(file);
         true
+    }
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => true,
     }
 }
 
@@ -196,7 +193,7 @@ mod tests {
         let path = directory.path().join("a.log");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\r\ntw").unwrap();
-        let mut reader = LogReader::new(Log { files: [path.clone()].into() });
+        let mut reader = LogReader::new(Log { path: path.clone(), files: [path.clone()].into() });
         let mut next = || reader.next_line().unwrap();
         assert_eq!((next(), next()), (Some("one".into()), None));
         file.write_all(b"o\nthree").unwrap();
@@ -215,7 +212,7 @@ mod tests {
         let mut bytes = b"\xff\xfe\n".to_vec();
         bytes.extend(std::iter::repeat_n(b'x', LogReader::LONGEST_LINE + 5));
         fs::write(&path, bytes).unwrap();
-        let mut reader = LogReader::new(Log { files: [path].into() });
+        let mut reader = LogReader::new(Log { path: path.clone(), files: [path].into() });
         assert_eq!(reader.next_line().unwrap().as_deref(), Some("\u{fffd}\u{fffd}"));
         assert!(reader.next_line().unwrap().unwrap().len() >= LogReader::LONGEST_LINE);
     }

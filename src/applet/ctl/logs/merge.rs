@@ -29,16 +29,16 @@ impl Source {
     }
 
     pub(super) fn reads(&self, log: &Log) -> bool {
-        self.reader.current() == log.current().map(std::path::PathBuf::as_path)
+        self.reader.path() == log.path
     }
 
     /// What comes next of this log; `None` when there is no more for now.
     fn peek(&mut self, whole: Whole) -> Result<Option<&Entry>, LogsError> {
         while self.chosen.is_empty() {
-            let line = self.reader.next_line().map_err(|cause| LogsError::ReadFile {
-                path: self.reader.current().unwrap_or("".as_ref()).into(),
-                cause,
-            })?;
+            let line = self
+                .reader
+                .next_line()
+                .map_err(|cause| LogsError::ReadFile { path: self.reader.path().into(), cause })?;
             let line = match whole {
                 Whole::EndsHere => line.or_else(|| self.reader.rest()),
                 Whole::MayGrow => line,

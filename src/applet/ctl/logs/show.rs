@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn short_and_long_are_stable() {
-        let short = "2026-11-21 21:39:51 UTC [WARN] lifecycle.A: stderr. Hi. {serviceName=A}\nEXCEPTION: boom\n";
+        let short = "2026-11-21 22:19:51 UTC [WARN] lifecycle.A: stderr. Hi. {serviceName=A}\nEXCEPTION: boom\n";
         let long =
-            "2026-11-21T21:39:51.123Z [WARN] (t) com.aws.greengrass.lifecycle.A: stderr. Hi. {serviceName=A} boom\n";
+            "2026-11-21T22:19:51.123Z [WARN] (t) com.aws.greengrass.lifecycle.A: stderr. Hi. {serviceName=A} boom\n";
         assert_eq!(show(false, false).text(&entry(LINE)), short);
         assert_eq!(show(true, false).text(&entry(LINE)), long);
         assert_eq!(show(false, false).text(&entry("as it is")), "as it is\n");
