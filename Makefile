@@ -2,11 +2,16 @@
 
 # What the devices are; TARGETS="aarch64-unknown-linux-musl" picks.
 TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf
+# This machine.
+NATIVE = $(shell uname -m)-unknown-linux-musl
 # Those that every `make test` builds and starts.
 TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+# What `make fuzz` runs, and for how many seconds each.
+TARGET = recipe version_requirement interpolate
+TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint unit dist dist-check
+.PHONY: help run test setup lint unit dist dist-check fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,13 +23,15 @@ test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, al
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	cargo run --quiet --package gg-bench size
+	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
 
 setup: ## install what the tests need (as root), or say what is missing
 	.ci/setup.sh
 
-lint: ## format, clippy, shellcheck
+lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	shellcheck .ci/run .ci/*.sh
 
@@ -37,3 +44,11 @@ dist: setup ## static musl binaries in target/dist; TARGETS="..." picks
 
 dist-check: dist ## the same, each checked and started under QEMU
 	.ci/dist-check.sh $(TARGETS)
+
+fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
+	.ci/fuzz.sh seconds=$(TIME) $(TARGET)
+
+bench: ## measure the figures of docs/SPECIFICATION.md; ONLY=F7 picks
+	.ci/dist.sh $(NATIVE) || cargo build --release
+	cargo run --quiet --package gg-bench measure \
+		$$(ls target/dist/$(NATIVE)/greengrass target/release/greengrass 2>/dev/null | head -n 1) $(ONLY)
