@@ -80,6 +80,11 @@ impl Handle {
         self.ask(|reply| Request::Components { reply }).await
     }
 
+    /// The component that was given this token as `SVCUID`.
+    pub async fn component_of(&self, token: String) -> Result<Option<ComponentName>, Refused> {
+        self.ask(|reply| Request::ComponentOf { token, reply }).await
+    }
+
     /// State changes from now on.
     pub fn news(&self) -> broadcast::Receiver<ComponentNews> {
         self.news.subscribe()
@@ -109,6 +114,7 @@ pub enum Request {
     Resume { name: ComponentName, reply: oneshot::Sender<Result<(), Refused>> },
     Report { name: ComponentName, state: ComponentState, reply: oneshot::Sender<Result<(), Refused>> },
     Components { reply: oneshot::Sender<BTreeMap<ComponentName, ComponentStatus>> },
+    ComponentOf { token: String, reply: oneshot::Sender<Option<ComponentName>> },
     ShutDown { reply: oneshot::Sender<()> },
 }
 

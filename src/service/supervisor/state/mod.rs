@@ -95,6 +95,15 @@ impl Machine {
         self.units.get(name).and_then(Unit::hand).is_some_and(|hand| hand.ticket == ticket)
     }
 
+    /// Whether the component is wanted, or on its way out.
+    pub(super) fn knows(&self, name: &ComponentName) -> bool {
+        self.units.contains_key(name)
+    }
+
+    pub(super) fn is_paused(&self, name: &ComponentName) -> bool {
+        self.units.get(name).is_some_and(|unit| unit.paused)
+    }
+
     pub(super) fn statuses(&self) -> BTreeMap<ComponentName, ComponentStatus> {
         self.units.iter().map(|(name, unit)| (name.clone(), status_of(unit))).collect()
     }
