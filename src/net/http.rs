@@ -54,7 +54,7 @@ impl Client {
         let start = match response.status() {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT => range_start(&response)
-                .filter(|start| *start <= offset)
+                .filter(|start| *start == offset)
                 .ok_or_else(|| HttpError::Range { url: url.into() })?,
             StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => return Err(HttpError::Range { url: url.into() }),
             status => return Err(HttpError::Status { url: url.into(), status: status.as_u16() }),

@@ -5,7 +5,6 @@ pub mod artifacts;
 pub mod document;
 pub mod file;
 pub mod lock;
-pub mod partial;
 pub mod paths;
 pub mod recipes;
 pub mod socket_file;

@@ -2,21 +2,18 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
-
 use crate::base::report::Report;
 use crate::net::http::{Client, HttpError, Verdict};
+use crate::store::archive::{self, ArchiveError, Existing};
+use crate::store::artifacts::{self, ArtifactError, Incoming};
 use crate::store::file::{self, FileError};
-use crate::store::partial::Partial;
 use crate::store::paths::Paths;
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
 use crate::wire::name::{ComponentName, ComponentVersion};
@@ -93,7 +90,9 @@ impl Fetcher<'_> {
         let what = Named { component: order.name.clone(), uri: artifact.uri.to_string() };
         let Some(file_name) = artifact.uri.file_name() else { return Err(FetchError::NoFileName { what }) };
         let target = self.paths.artifacts(&order.name, &order.version).join(file_name);
-        if !self.is_in_place(artifact, &target)? {
+        let mode = artifact.permission.mode_bits();
+        self.check_cancelled()?;
+        if !is_in_place(artifact, &target)? {
             (self.progress)(format!("fetching {file_name} of {}", order.name));
             match artifact.uri.scheme() {
                 ArtifactScheme::File => self.take_file(&what, artifact, &target)?,
@@ -101,47 +100,46 @@ impl Fetcher<'_> {
                 _ => return Err(FetchError::NoCloud { what, file: file_name.into(), version: order.version.clone() }),
             }
         }
-        file::set_mode(&target, artifact.permission.mode_bits())?;
+        file::set_mode(&target, mode)?;
         if artifact.unarchive == Unarchive::Zip {
-            return Err(FetchError::Unpack { what });
+            let below = self.paths.unarchived(&order.name, &order.version);
+            let unpacked = below.join(archive::directory_name(file_name));
+            let existing = if is_older(&unpacked, &target) { Existing::Replace } else { Existing::Keep };
+            if existing == Existing::Replace {
+                (self.progress)(format!("unpacking {file_name} of {}", order.name));
+                file::make_directory(&below, 0o755)?;
+            }
+            let room = if existing == Existing::Replace { self.room()? } else { 0 };
+            archive::unpack(&target, &unpacked, mode, room, existing)
+                .map_err(|cause| FetchError::Unpack { what, cause })?;
         }
         Ok(())
-    }
-
-    /// A file with no digest to compare counts as the right one.
-    fn is_in_place(&self, artifact: &Artifact, target: &Path) -> Result<bool, FetchError> {
-        if !target.is_file() {
-            return Ok(false);
-        }
-        match &artifact.digest {
-            Some(digest) => Ok(digest_of(target)? == digest.value),
-            None => Ok(true),
-        }
     }
 
     fn take_file(&self, what: &Named, artifact: &Artifact, target: &Path) -> Result<(), FetchError> {
         let unread = |cause| FetchError::ReadFile { what: what.clone(), cause };
         let source = local_path(artifact.uri.after_scheme());
-        let mut reader = std::fs::File::open(&source).map_err(unread)?;
-        let found = reader.metadata().map_err(unread)?;
+        let found = source.metadata().map_err(unread)?;
         if !found.is_file() {
             return Err(unread(io::Error::other("it is not a regular file")));
         }
-        self.check_space(what, Some(found.len()))?;
-        let mut partial = Partial::open(target)?;
-        partial.cut(0)?;
+        let mut reader = std::fs::File::open(&source).map_err(unread)?;
+        let room = self.room_for(what, found.len())?;
+        make_parent(target)?;
+        let mut incoming = Incoming::begin(target, room).map_err(|cause| stored(what, cause))?;
         let mut buffer = vec![0; BUFFER];
         loop {
             self.check_cancelled()?;
             match reader.read(&mut buffer).map_err(unread)? {
                 0 => break,
-                n => partial.append(&buffer[..n])?,
+                n => incoming.write_all(&buffer[..n]).map_err(|cause| unwritten(what, cause))?,
             }
         }
-        self.keep(what, artifact, partial)
+        keep(what, artifact, incoming)
     }
 
     fn download(&self, what: &Named, artifact: &Artifact, target: &Path) -> Result<(), FetchError> {
+        make_parent(target)?;
         let mut pause = self.retries.first_pause;
         let mut attempt = 1;
         loop {
@@ -151,7 +149,10 @@ impl Fetcher<'_> {
             };
             match fault.verdict() {
                 Verdict::GiveUp => return Err(fault),
-                Verdict::StartOver => Partial::open(target)?.remove()?,
+                Verdict::StartOver => {
+                    let incoming = Incoming::begin(target, 0).map_err(|cause| stored(what, cause))?;
+                    incoming.discard().map_err(|cause| stored(what, cause))?;
+                }
                 Verdict::TryAgain => {}
             }
             if attempt >= self.retries.attempts {
@@ -166,56 +167,35 @@ impl Fetcher<'_> {
 
     fn download_once(&self, what: &Named, artifact: &Artifact, target: &Path) -> Result<(), FetchError> {
         let fault = |cause| FetchError::Download { what: what.clone(), cause };
-        let mut partial = Partial::open(target)?;
-        let mut body = self.client.fetch(artifact.uri.as_str(), partial.length()).map_err(fault)?;
-        partial.cut(body.start)?;
-        self.check_space(what, body.total.map(|total| total.saturating_sub(partial.length())))?;
+        let room = self.room()?;
+        let mut incoming = Incoming::resume(target, room, None).map_err(|cause| stored(what, cause))?;
+        let mut body = self.client.fetch(artifact.uri.as_str(), incoming.length()).map_err(fault)?;
+        if body.start != incoming.length() {
+            incoming = Incoming::begin(target, room).map_err(|cause| stored(what, cause))?;
+        }
+        if let Some(total) = body.total {
+            self.room_for(what, total.saturating_sub(body.start))?;
+        }
         let mut buffer = vec![0; BUFFER];
-        let mut until_check = CHECK_EVERY;
         loop {
             self.check_cancelled()?;
-            let n = body.read(&mut buffer).map_err(fault)?;
-            if n == 0 {
-                break;
-            }
-            partial.append(&buffer[..n])?;
-            // A server that does not tell the size must not fill the disk.
-            match until_check.checked_sub(n) {
-                Some(left) => until_check = left,
-                None => {
-                    self.check_space(what, None)?;
-                    until_check = CHECK_EVERY;
-                }
+            match body.read(&mut buffer).map_err(fault)? {
+                0 => break,
+                n => incoming.write_all(&buffer[..n]).map_err(|cause| unwritten(what, cause))?,
             }
         }
-        self.keep(what, artifact, partial)
+        keep(what, artifact, incoming)
     }
 
-    /// Checks the digest and puts the file in its place; a wrong one is removed.
-    fn keep(&self, what: &Named, artifact: &Artifact, partial: Partial) -> Result<(), FetchError> {
-        if let Some(digest) = &artifact.digest {
-            let found = digest_of(partial.path())?;
-            if found != digest.value {
-                partial.remove()?;
-                return Err(FetchError::Digest { what: what.clone(), found, expected: digest.value.clone() });
-            }
-        }
-        Ok(partial.finish(artifact.permission.mode_bits())?)
+    fn room(&self) -> Result<u64, FetchError> {
+        artifacts::room(self.paths, self.store_limit).map_err(|cause| FetchError::Room { cause })
     }
 
-    fn check_space(&self, what: &Named, coming: Option<u64>) -> Result<(), FetchError> {
-        let packages = self.paths.packages();
-        let free = crate::sys::fs::free_space(&packages)
-            .map_err(|cause| FetchError::FreeSpace { path: packages.clone(), cause })?;
-        let coming = coming.unwrap_or(0);
-        if free < coming.saturating_add(KEPT_FREE) {
-            return Err(FetchError::DiskFull { what: what.clone(), free, coming });
+    fn room_for(&self, what: &Named, coming: u64) -> Result<u64, FetchError> {
+        match self.room()? {
+            room if room < coming => Err(FetchError::TooLarge { what: what.clone(), coming, room }),
+            room => Ok(room),
         }
-        let used = size_of(&packages);
-        if used.saturating_add(coming) > self.store_limit {
-            return Err(FetchError::StoreFull { what: what.clone(), used, coming, limit: self.store_limit });
-        }
-        Ok(())
     }
 
     fn check_cancelled(&self) -> Result<(), FetchError> {
@@ -242,17 +222,43 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + random / 2.0)
 }
 
-/// Base64 of the SHA-256 of a file.
-fn digest_of(path: &Path) -> Result<String, FetchError> {
-    let unread = |cause| FetchError::ReadStored { path: path.to_owned(), cause };
-    let mut file = std::fs::File::open(path).map_err(unread)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
-    loop {
-        match file.read(&mut buffer).map_err(unread)? {
-            0 => return Ok(STANDARD.encode(hash.finalize())),
-            n => hash.update(&buffer[..n]),
-        }
+/// A file with no digest to compare counts as the right one.
+fn is_in_place(artifact: &Artifact, target: &Path) -> Result<bool, FetchError> {
+    match &artifact.digest {
+        Some(digest) => artifacts::matches(target, &digest.value)
+            .map_err(|cause| FetchError::Compare { path: target.to_owned(), cause }),
+        None => Ok(target.is_file()),
     }
+}
+
+/// Whether the directory is missing, or an archive came after it was unpacked.
+fn is_older(unpacked: &Path, archive: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+    match (modified(unpacked), modified(archive)) {
+        (Some(unpacked), Some(archive)) => unpacked < archive,
+        _ => true,
+    }
+}
+
+fn make_parent(target: &Path) -> Result<(), FetchError> {
+    match target.parent() {
+        Some(parent) => Ok(file::make_directory(parent, 0o755)?),
+        None => Ok(()),
+    }
+}
+
+/// Checks the digest and puts the file in its place; a wrong one is removed.
+fn keep(what: &Named, artifact: &Artifact, incoming: Incoming) -> Result<(), FetchError> {
+    let digest = artifact.digest.as_ref().map(|digest| digest.value.as_str());
+    incoming.finish(digest, artifact.permission.mode_bits()).map_err(|cause| stored(what, cause))
+}
+
+fn stored(what: &Named, cause: ArtifactError) -> FetchError {
+    FetchError::Store { what: what.clone(), cause }
+}
+
+fn unwritten(what: &Named, cause: io::Error) -> FetchError {
+    FetchError::Write { what: what.clone(), cause }
 }
 
 /// The path of a `file:` URI: an empty or local host is left out, `%20` is a blank.
@@ -270,17 +276,6 @@ fn local_path(after_scheme: &str) -> PathBuf {
         at += if hex.is_some() { 3 } else { 1 };
     }
     OsString::from_vec(decoded).into()
-}
-
-/// Bytes of all files below; what cannot be read does not count.
-fn size_of(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => size_of(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 /// An artifact, for messages.
@@ -328,27 +323,38 @@ pub(super) enum FetchError {
         #[source]
         cause: HttpError,
     },
-    #[error("{what} is not what its recipe says: its SHA-256 is {found}, not {expected}")]
-    Digest { what: Named, found: String, expected: String },
-    #[error("cannot unpack {what}")]
-    Unpack { what: Named },
-    #[error("the disk has {free} bytes left, too few for {what} ({coming} bytes) and {KEPT_FREE} to spare")]
-    DiskFull { what: Named, free: u64, coming: u64 },
-    #[error(
-        "the component store has {used} bytes; with {what} ({coming} bytes) it would exceed componentStoreMaxSizeBytes, {limit}"
-    )]
-    StoreFull { what: Named, used: u64, coming: u64, limit: u64 },
-    #[error("cannot tell the free space at {}", path.display())]
-    FreeSpace {
-        path: PathBuf,
+    #[error("cannot keep {what}")]
+    Store {
+        what: Named,
+        #[source]
+        cause: ArtifactError,
+    },
+    #[error("cannot write {what}")]
+    Write {
+        what: Named,
         #[source]
         cause: io::Error,
     },
-    #[error("cannot read {}", path.display())]
-    ReadStored {
+    #[error("cannot unpack {what}")]
+    Unpack {
+        what: Named,
+        #[source]
+        cause: ArchiveError,
+    },
+    #[error(
+        "{what} has {coming} bytes, and {room} may still be stored; free some of the disk or raise componentStoreMaxSizeBytes"
+    )]
+    TooLarge { what: Named, coming: u64, room: u64 },
+    #[error("cannot tell how much may still be stored")]
+    Room {
+        #[source]
+        cause: ArtifactError,
+    },
+    #[error("cannot compare {} with its digest", path.display())]
+    Compare {
         path: PathBuf,
         #[source]
-        cause: io::Error,
+        cause: ArtifactError,
     },
     #[error(transparent)]
     File(#[from] FileError),
@@ -361,7 +367,7 @@ impl FetchError {
         match self {
             Self::Download { cause, .. } => cause.verdict(),
             // Removed already; the next answer may be whole.
-            Self::Digest { .. } => Verdict::TryAgain,
+            Self::Store { cause: ArtifactError::Digest { .. }, .. } => Verdict::TryAgain,
             _ => Verdict::GiveUp,
         }
     }
@@ -377,15 +383,20 @@ impl FetchError {
             Self::NoAlgorithm { .. } => vec![download, C::RecipeMissingArtifactHashAlgorithm],
             Self::Algorithm { .. } => vec![download, C::HashingAlgorithmUnavailable],
             Self::NoCloud { .. } => vec![download, C::DeviceConfigNotValidForArtifactDownload],
-            Self::ReadFile { .. } | Self::ReadStored { .. } => vec![download, C::IoError, C::IoReadError],
+            Self::ReadFile { .. } | Self::Compare { .. } => vec![download, C::IoError, C::IoReadError],
             Self::Download { cause: HttpError::Exchange { .. } | HttpError::Read { .. }, .. } => {
                 vec![download, C::NetworkError]
             }
             Self::Download { .. } => vec![download, C::HttpRequestError],
-            Self::Digest { .. } => vec![download, C::ArtifactChecksumMismatch],
+            Self::Store { cause: ArtifactError::Digest { .. }, .. } => vec![download, C::ArtifactChecksumMismatch],
+            Self::Store { cause: ArtifactError::File(error), .. } if error.is_full_disk() => {
+                vec![download, C::DiskSpaceCritical]
+            }
+            Self::Write { cause, .. } if is_full(cause) => vec![download, C::DiskSpaceCritical],
+            Self::Store { .. } | Self::Write { .. } => vec![download, C::IoError, C::IoWriteError],
             Self::Unpack { .. } => vec![download, C::IoError, C::IoUnzipError],
-            Self::DiskFull { .. } | Self::StoreFull { .. } => vec![download, C::DiskSpaceCritical],
-            Self::FreeSpace { .. } => vec![download, C::IoError, C::IoFileAttributeError],
+            Self::TooLarge { .. } => vec![download, C::DiskSpaceCritical],
+            Self::Room { .. } => vec![download, C::IoError, C::IoFileAttributeError],
             Self::File(error) if error.is_full_disk() => vec![download, C::DiskSpaceCritical],
             Self::File(_) => vec![download, C::IoError, C::IoWriteError],
             Self::Cancelled => vec![],
@@ -393,11 +404,11 @@ impl FetchError {
     }
 }
 
+fn is_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
 /// Bytes read and written at a time.
 const BUFFER: usize = 64 << 10;
-/// Bytes of the disk that are left to others.
-const KEPT_FREE: u64 = 20 << 20;
-/// Bytes of a download of unknown size between two looks at the disk.
-const CHECK_EVERY: usize = 8 << 20;
 /// How soon a pause between two attempts notices that the deployment was cancelled.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);

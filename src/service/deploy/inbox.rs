@@ -1,19 +1,20 @@
 //! Takes the recipes and artifacts a local deployment brings into the component store.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::report::Report;
-use crate::store::file::{self, Backup, FileError};
+use crate::store::artifacts::{self, ArtifactError};
+use crate::store::file::{self, FileError};
 use crate::store::paths::Paths;
+use crate::store::recipes::Recipes;
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
 use crate::wire::name::{ComponentName, ComponentVersion};
-use crate::wire::recipe::{Format, Recipe, RecipeError, recipe_file_name};
+use crate::wire::recipe::{Format, Recipe, RecipeError};
 
 /// Checks every recipe below `directory`, then stores them all: a broken one keeps the others out, too. Blocks.
-pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<usize, InboxError> {
-    let mut recipes: Vec<Recipe> = Vec::new();
+pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<(), InboxError> {
+    let mut recipes: Vec<(Recipe, Format, Vec<u8>)> = Vec::new();
     let mut broken: Vec<(PathBuf, RecipeError)> = Vec::new();
     for path in files_below(directory)? {
         let Some(format) = path.extension().and_then(|e| Format::of_extension(e.to_str()?)) else { continue };
@@ -27,7 +28,7 @@ pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<usize, Inb
                 for warning in parsed.warnings {
                     tracing::warn!(file = %path.display(), %warning, "A recipe is accepted with a warning.");
                 }
-                recipes.push(parsed.recipe);
+                recipes.push((parsed.recipe, format, bytes));
             }
             Err(fault) => broken.push((path, fault)),
         }
@@ -35,82 +36,55 @@ pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<usize, Inb
     if !broken.is_empty() {
         return Err(InboxError::Recipes { broken });
     }
-    for recipe in &recipes {
-        store_recipe(paths, recipe)?;
+    let store = Recipes::new(paths);
+    for (Recipe { name, version, .. }, format, bytes) in &recipes {
+        if store.load(name, version)?.is_none_or(|(there, as_format)| there != *bytes || as_format != *format) {
+            store.save(name, version, *format, bytes)?;
+        }
     }
-    Ok(recipes.len())
+    Ok(())
 }
 
-fn store_recipe(paths: &Paths, recipe: &Recipe) -> Result<(), InboxError> {
-    let name = |format| paths.recipes().join(recipe_file_name(&recipe.name, &recipe.version, format));
-    let path = name(Format::Json);
-    let text = recipe.to_json().to_string().into_bytes();
-    if file::read(&path, Recipe::MAX_BYTES as u64 * 2).ok().flatten().as_deref() != Some(&text) {
-        file::write(&path, 0o600, Backup::Drop, &text)?;
-    }
-    // A store taken over from the reference nucleus may hold an older one.
-    Ok(file::remove(&name(Format::Yaml))?)
-}
-
-/// Copies `<component>/<version>/…` below `directory` over the stored artifacts. Blocks.
-pub(super) fn take_artifacts(paths: &Paths, directory: &Path) -> Result<usize, InboxError> {
+/// Copies `<component>/<version>/…` below `directory` over the stored artifacts, `room` bytes at most. Blocks.
+pub(super) fn take_artifacts(paths: &Paths, directory: &Path, room: u64) -> Result<(), InboxError> {
     let store = paths.packages().join("artifacts");
-    let same =
-        |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| b.starts_with(a));
-    if same(directory, &store) {
+    if real(directory)?.starts_with(real(&store)?) || real(&store)?.starts_with(real(directory)?) {
         return Err(InboxError::StoreItself { directory: directory.to_owned() });
     }
-    let mut count = 0;
-    for source in files_below(directory)? {
-        let Ok(below) = source.strip_prefix(directory) else { continue };
-        let mut parts = below.iter().filter_map(|part| part.to_str());
-        let place = (|| {
-            let name = ComponentName::parse(parts.next()?).ok()?;
-            let version = ComponentVersion::parse(parts.next()?).ok()?;
-            let rest: PathBuf = parts.collect();
-            (!rest.as_os_str().is_empty()).then(|| paths.artifacts(&name, &version).join(rest))
-        })();
-        match place {
-            Some(target) => copy(&source, &target)?,
-            None => {
-                tracing::warn!(file = %source.display(), "A file outside <component>/<version>/ is left out.");
-                continue;
+    let mut left = room;
+    for (component, from) in directories(directory)? {
+        let name = ComponentName::parse(&component);
+        for (version, from) in directories(&from)? {
+            match (&name, ComponentVersion::parse(&version)) {
+                (Ok(name), Ok(version)) => {
+                    let copied = artifacts::copy_tree(&from, &paths.artifacts(name, &version), MODE, left)?;
+                    left = left.saturating_sub(copied);
+                }
+                _ => tracing::warn!(directory = %from.display(), "Not a <component>/<version> directory; left out."),
             }
         }
-        count += 1;
     }
-    Ok(count)
+    Ok(())
 }
 
-/// Copies one file in one step; one that is there already with the same content stays.
-pub(super) fn copy(source: &Path, target: &Path) -> Result<(), InboxError> {
-    let unread = |cause| InboxError::Read { path: source.to_owned(), cause };
-    let mut reader = std::fs::File::open(source).map_err(unread)?;
-    let found = reader.metadata().map_err(unread)?;
-    if !found.is_file() {
-        return Err(unread(io::Error::other("it is not a regular file")));
+/// Name and path of every directory in a directory.
+fn directories(directory: &Path) -> Result<Vec<(String, PathBuf)>, InboxError> {
+    let unread = |cause| InboxError::Read { path: directory.to_owned(), cause };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if path.is_dir()
+            && let Some(name) = path.file_name().and_then(|name| name.to_str())
+        {
+            found.push((name.to_owned(), path));
+        }
     }
-    if is_same(source, found.len(), target) {
-        return Ok(());
-    }
-    if let Some(parent) = target.parent() {
-        file::make_directory(parent, 0o755)?;
-    }
-    let mode = found.permissions().mode() & 0o555 | 0o400;
-    Ok(file::write_with(target, mode, Backup::Drop, |file| io::copy(&mut reader, file).map(drop))?)
+    found.sort();
+    Ok(found)
 }
 
-fn is_same(source: &Path, length: u64, target: &Path) -> bool {
-    use std::io::Read;
-    let Ok(found) = target.symlink_metadata() else { return false };
-    if !found.is_file() || found.len() != length {
-        return false;
-    }
-    let open = |path| std::fs::File::open(path).map(io::BufReader::new);
-    match (open(source), open(target)) {
-        (Ok(a), Ok(b)) => a.bytes().zip(b.bytes()).all(|pair| matches!(pair, (Ok(a), Ok(b)) if a == b)),
-        _ => false,
-    }
+fn real(path: &Path) -> Result<PathBuf, InboxError> {
+    path.canonicalize().map_err(|cause| InboxError::Read { path: path.to_owned(), cause })
 }
 
 /// Every file, links followed, in the order of names.
@@ -151,6 +125,8 @@ pub(super) enum InboxError {
     Recipes { broken: Vec<(PathBuf, RecipeError)> },
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("cannot take in the artifacts of the deployment")]
+    Artifacts(#[from] ArtifactError),
 }
 
 impl InboxError {
@@ -162,6 +138,11 @@ impl InboxError {
             Self::Recipes { .. } => &[C::IoError, C::IoWriteError, C::RecipeParseError],
             Self::File(error) if error.is_full_disk() => &[C::IoError, C::IoWriteError, C::DiskSpaceCritical],
             Self::File(_) => &[C::IoError, C::IoWriteError],
+            Self::Artifacts(ArtifactError::File(error)) if error.is_full_disk() => {
+                &[C::IoError, C::IoWriteError, C::DiskSpaceCritical]
+            }
+            Self::Artifacts(ArtifactError::File(_)) => &[C::IoError, C::IoWriteError],
+            Self::Artifacts(_) => &[C::IoError, C::IoReadError],
         })
     }
 }
@@ -174,5 +155,7 @@ fn listed(broken: &[(PathBuf, RecipeError)]) -> String {
     each.join("; ")
 }
 
+/// Mode of an artifact its recipe says nothing about: read by its owner, as the default permission has it.
+const MODE: u32 = 0o440;
 /// Directories below the one given.
 const MAX_DEPTH: usize = 32;

@@ -36,6 +36,9 @@ mod state;
 mod task;
 mod tidy;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};

@@ -19,6 +19,7 @@ use super::shelf::StoredRecipes;
 use super::state::Deployment;
 use super::tidy;
 use crate::net::http::Client;
+use crate::store::artifacts;
 use crate::store::paths::Paths;
 use crate::store::tree::{KeyPath, Tree};
 use crate::wire::deployment_error::ErrorCode;
@@ -127,7 +128,9 @@ impl Job {
             inbox::take_recipes(paths, Path::new(directory)).map_err(|e| Failure::of(&e.stack(), &e))?;
         }
         if let Some(directory) = &request.artifact_directory {
-            inbox::take_artifacts(paths, Path::new(directory)).map_err(|e| Failure::of(&e.stack(), &e))?;
+            let codes = [ErrorCode::IoError, ErrorCode::IoFileAttributeError];
+            let room = artifacts::room(paths, store_limit(&self.tree)).map_err(|e| Failure::coded(&codes, &e))?;
+            inbox::take_artifacts(paths, Path::new(directory), room).map_err(|e| Failure::of(&e.stack(), &e))?;
         }
 
         self.progress("resolving versions".into());

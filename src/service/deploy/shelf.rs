@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::resolve::{Offer, ResolveError, Shelf};
-use crate::store::file;
 use crate::store::paths::Paths;
+use crate::store::recipes::Recipes;
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::platform::PlatformAttributes;
-use crate::wire::recipe::{
-    Format, Recipe, RecipeError, Selected, parse_recipe_file_name, recipe_file_name, recipe_file_prefix,
-};
+use crate::wire::recipe::{Recipe, Selected, parse_recipe_file_name, recipe_file_prefix};
 
 /// One look at the store. Blocks.
 pub(super) struct StoredRecipes<'a> {
@@ -49,28 +47,19 @@ impl<'a> StoredRecipes<'a> {
             version: version.clone(),
             cause,
         };
-        for format in [Format::Json, Format::Yaml] {
-            let path = self.paths.recipes().join(recipe_file_name(name, version, format));
-            let Some(bytes) = file::read(&path, Recipe::MAX_BYTES as u64).map_err(|e| unread(e.into()))? else {
-                continue;
-            };
-            let recipe = Recipe::parse(&bytes, format).map_err(|e: RecipeError| invalid(e.into()))?.recipe;
-            if recipe.name != *name || recipe.version != *version {
-                let found = format!("it is the recipe of {} {}", recipe.name, recipe.version);
-                return Err(invalid(found.into()));
-            }
-            let selected = recipe.select(self.platform).ok_or_else(|| {
-                let attributes: Vec<String> =
-                    self.platform.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-                ResolveError::NoManifest {
-                    name: name.clone(),
-                    version: version.clone(),
-                    platform: attributes.join(", "),
-                }
-            })?;
-            return Ok((recipe, selected));
+        let missing = || unread(io::Error::from(io::ErrorKind::NotFound).into());
+        let stored = Recipes::new(self.paths).load(name, version).map_err(|e| unread(e.into()))?;
+        let (bytes, format) = stored.ok_or_else(missing)?;
+        let recipe = Recipe::parse(&bytes, format).map_err(|e| invalid(e.into()))?.recipe;
+        if recipe.name != *name || recipe.version != *version {
+            let found = format!("it is the recipe of {} {}", recipe.name, recipe.version);
+            return Err(invalid(found.into()));
         }
-        Err(unread(io::Error::from(io::ErrorKind::NotFound).into()))
+        let selected = recipe.select(self.platform).ok_or_else(|| {
+            let attributes: Vec<String> = self.platform.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+            ResolveError::NoManifest { name: name.clone(), version: version.clone(), platform: attributes.join(", ") }
+        })?;
+        Ok((recipe, selected))
     }
 }
 

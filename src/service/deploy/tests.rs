@@ -1,0 +1,480 @@
+//! The service with the real configuration and the real store; a supervisor that only pretends stands below it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::service::supervisor::{ComponentStatus, DesiredSet, Request as Asked, Settlement};
+use crate::store::tree::{Given, KeyPath, open};
+use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};
+use crate::wire::name::{ComponentName, DeploymentId};
+use crate::wire::state::{ComponentState, DeploymentStatus, DetailedStatus, StatusCode};
+
+/// What the pretended supervisor was asked, and how it behaves.
+#[derive(Default)]
+struct Stage {
+    applied: Vec<DesiredSet>,
+    bootstraps: Vec<String>,
+    /// Never answer whether anything has settled.
+    hang: bool,
+}
+
+impl Stage {
+    /// A component whose Run script is `fail` is BROKEN.
+    fn settlement(&self, tracked: &[ComponentName]) -> Settlement {
+        let set = self.applied.last().cloned().unwrap_or_default();
+        let broken: Vec<_> = tracked
+            .iter()
+            .filter(|name| {
+                let run = set.components.get(*name).and_then(|component| component.lifecycle.run.as_ref());
+                run.is_some_and(|run| run.as_ref().is_ok_and(|step| step.script == "fail"))
+            })
+            .map(|name| (name.clone(), "exit code 1".to_owned()))
+            .collect();
+        if broken.is_empty() { Settlement::Reached } else { Settlement::Broken(broken) }
+    }
+
+    async fn serve(stage: Arc<Mutex<Self>>, mut inbox: mpsc::Receiver<Asked>) {
+        let mut unanswered = Vec::new();
+        while let Some(request) = inbox.recv().await {
+            let mut stage = stage.lock().unwrap();
+            match request {
+                Asked::Apply { set, reply } => {
+                    stage.applied.push(*set);
+                    drop(reply.send(()));
+                }
+                Asked::Settled { reply, .. } if stage.hang => unanswered.push(reply),
+                Asked::Settled { tracked, reply } => drop(reply.send(stage.settlement(&tracked))),
+                Asked::Bootstrap { name, component, reply } => {
+                    let script = component.lifecycle.bootstrap.as_ref().unwrap().as_ref().unwrap().step.script.clone();
+                    stage.bootstraps.push(format!("{name} {}: {script}", component.version));
+                    drop(reply.send(Ok(script.trim_start_matches("exit ").parse().unwrap())));
+                }
+                Asked::Components { reply } => {
+                    let set = stage.applied.last().cloned().unwrap_or_default();
+                    let statuses = set.components.into_iter().map(|(name, component)| {
+                        let status = ComponentStatus {
+                            version: component.version,
+                            state: ComponentState::Running,
+                            status_code: StatusCode::None,
+                            reason: String::new(),
+                            paused: false,
+                            pid: None,
+                        };
+                        (name, status)
+                    });
+                    drop(reply.send(statuses.collect()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// A device in a temporary directory, and recipes beside it.
+struct Device {
+    scratch: tempfile::TempDir,
+    config: config::Handle,
+    stage: Arc<Mutex<Stage>>,
+    deploy: Handle,
+    task: JoinHandle<()>,
+    exits: mpsc::Receiver<Exit>,
+}
+
+impl Device {
+    fn new() -> Self {
+        Self::start(tempfile::tempdir().unwrap())
+    }
+
+    fn start(scratch: tempfile::TempDir) -> Self {
+        let paths = Paths::new(scratch.path().join("root"));
+        for (directory, mode) in paths.directories() {
+            crate::store::file::make_directory(&directory, mode).unwrap();
+        }
+        std::fs::create_dir_all(scratch.path().join("recipes")).unwrap();
+        std::fs::create_dir_all(scratch.path().join("artifacts")).unwrap();
+        let (config, _) = config::spawn(open(&paths.config(), &Given::Nothing).unwrap(), paths.config());
+        let (asks, asked) = mpsc::channel(8);
+        let stage = Arc::<Mutex<Stage>>::default();
+        tokio::spawn(Stage::serve(Arc::clone(&stage), asked));
+        let (exit, exits) = mpsc::channel(1);
+        let (deploy, task) = spawn(Neighbours {
+            paths,
+            config: config.clone(),
+            supervisor: supervisor::Handle::wired(asks, broadcast::channel(1).0),
+            platform: PlatformAttributes::detect("linux", "x86_64"),
+            exit,
+        })
+        .unwrap();
+        Self { scratch, config, stage, deploy, task, exits }
+    }
+
+    /// As after SIGKILL: nothing was told to end.
+    async fn restart(self) -> Self {
+        self.task.abort();
+        let _ = self.task.await;
+        self.config.close().await.unwrap();
+        Self::start(self.scratch)
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.scratch.path().join(below)
+    }
+
+    fn recipe(&self, name: &str, version: &str, more: Value) {
+        let mut recipe = json!({
+            "RecipeFormatVersion": "2020-01-25", "ComponentName": name, "ComponentVersion": version,
+            "Manifests": [{"Lifecycle": {"Run": "run"}}],
+        });
+        recipe.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        std::fs::write(self.path("recipes").join(format!("{name}-{version}.json")), recipe.to_string()).unwrap();
+    }
+
+    /// A recipe whose only artifact is `uri`.
+    fn recipe_with(&self, name: &str, artifact: Value) {
+        let manifest = json!({"Lifecycle": {"Run": "run {artifacts:path}"}, "Artifacts": [artifact]});
+        self.recipe(name, "1.0.0", json!({"Manifests": [manifest]}));
+    }
+
+    async fn submit(&self, request: Value) -> DeploymentId {
+        let mut request: LocalDeploymentRequest = serde_json::from_value(request).unwrap();
+        request.recipe_directory = Some(self.path("recipes").to_str().unwrap().into());
+        request.artifact_directory = Some(self.path("artifacts").to_str().unwrap().into());
+        self.deploy.submit(request).await.unwrap()
+    }
+
+    async fn ended(&self, id: &DeploymentId) -> DeploymentRecord {
+        self.until(id, |record| record.status.is_final()).await
+    }
+
+    async fn until(&self, id: &DeploymentId, reached: impl Fn(&DeploymentRecord) -> bool) -> DeploymentRecord {
+        let mut revision = self.deploy.revision();
+        loop {
+            revision.borrow_and_update();
+            let record = self.deploy.status(id.clone()).await.unwrap();
+            if reached(&record) {
+                return record;
+            }
+            revision.changed().await.unwrap();
+        }
+    }
+
+    async fn deploy(&self, request: Value) -> DeploymentRecord {
+        let id = self.submit(request).await;
+        self.ended(&id).await
+    }
+
+    async fn succeed(&self, request: Value) {
+        let record = self.deploy(request).await;
+        assert_eq!(record.status, DeploymentStatus::Succeeded, "{record:?}");
+    }
+
+    /// Fails with these details.
+    async fn fail(&self, request: Value, status: DetailedStatus, codes: &[&str]) -> String {
+        let record = self.deploy(request).await;
+        assert_eq!(record.status, DeploymentStatus::Failed, "{record:?}");
+        let details = record.details.unwrap();
+        assert_eq!(details.detailed_status, status, "{details:?}");
+        assert_eq!(details.error_stack, [&["DEPLOYMENT_FAILURE"], codes].concat(), "{details:?}");
+        details.failure_cause
+    }
+
+    fn running(&self) -> BTreeMap<String, String> {
+        let stage = self.stage.lock().unwrap();
+        let set = stage.applied.last().cloned().unwrap_or_default();
+        set.components.into_iter().map(|(name, c)| (name.to_string(), c.version.to_string())).collect()
+    }
+
+    fn value(&self, pointer: &str) -> Option<Value> {
+        self.config.read(&KeyPath::from_pointer(pointer).unwrap())
+    }
+}
+
+fn versions(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn deployments_add_update_downgrade_and_remove() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({"ComponentDependencies": {"b": {"VersionRequirement": "^1.0.0"}}}));
+    device.recipe("b", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.running(), versions(&[("a", "1.0.0"), ("b", "1.0.0")]));
+    assert_eq!(device.value("/services/main/dependencies"), Some(json!(["a", "aws.greengrass.Nucleus"])));
+    assert_eq!(device.value("/services/a/dependencies"), Some(json!(["b:HARD"])));
+    assert_eq!(
+        device.value("/services/DeploymentService/GroupToRootComponents/LOCAL_DEPLOYMENT/a/version"),
+        Some(json!("1.0.0"))
+    );
+
+    device.recipe("a", "2.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "2.0.0"}})).await;
+    assert_eq!(device.running(), versions(&[("a", "2.0.0")]), "nobody needs b any more");
+    assert_eq!(device.value("/services/b"), None);
+    assert_eq!(device.value("/services/a/previousVersion"), Some(json!("1.0.0")));
+
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.running(), versions(&[("a", "1.0.0"), ("b", "1.0.0")]));
+    device.succeed(json!({"remove": ["a"]})).await;
+    assert_eq!(device.running(), versions(&[]));
+    assert_eq!(device.value("/services/a"), None);
+
+    let device = device.restart().await;
+    assert_eq!(device.deploy.list().await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn removed_component_runs_until_its_successor_has_settled() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.recipe("b", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    device.stage.lock().unwrap().applied.clear();
+    device.succeed(json!({"add": {"b": "1.0.0"}, "remove": ["a"]})).await;
+    let stage = device.stage.lock().unwrap();
+    let sets: Vec<Vec<&str>> =
+        stage.applied.iter().map(|set| set.components.keys().map(ComponentName::as_str).collect()).collect();
+    assert_eq!(sets, [vec!["a", "b"], vec!["b"]]);
+}
+
+#[tokio::test]
+async fn groups_keep_their_roots_apart() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.recipe("b", "1.0.0", json!({}));
+    device.succeed(json!({"group": "thinggroup/x", "add": {"a": "1.0.0"}})).await;
+    device.succeed(json!({"group": "thinggroup/y", "add": {"a": "1.0.0", "b": "1.0.0"}})).await;
+    device.succeed(json!({"group": "thinggroup/y", "remove": ["a", "b"]})).await;
+    assert_eq!(device.running(), versions(&[("a", "1.0.0")]), "x still has it");
+}
+
+#[tokio::test]
+async fn configuration_is_reset_then_filled_then_merged() {
+    let device = Device::new();
+    let defaults = json!({"DefaultConfiguration": {"a": 1, "list": [1, 2], "deep": {"x": "x", "y": "y"}}});
+    let script = "{configuration:/a} {configuration:/deep/x} {b:configuration:/k} {configuration:/none}";
+    let manifests = json!([{"Lifecycle": {"Run": script}}]);
+    let needs = json!({"b": {"VersionRequirement": "*"}});
+    device.recipe(
+        "a",
+        "1.0.0",
+        json!({"ComponentConfiguration": defaults, "Manifests": manifests, "ComponentDependencies": needs}),
+    );
+    device.recipe("b", "1.0.0", json!({"ComponentConfiguration": {"DefaultConfiguration": {"k": "v"}}}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.value("/services/a/lifecycle/Run"), Some(json!("1 x v {configuration:/none}")));
+
+    let update = json!({"merge": {"a": null, "list": [3], "deep": {"x": {"n": 1}}, "new": true}});
+    device
+        .succeed(json!({"add": {"a": "1.0.0"}, "configuration": {"a": update, "b": {"merge": {"k": "other"}}}}))
+        .await;
+    assert_eq!(
+        device.value("/services/a/configuration"),
+        Some(json!({"a": null, "list": [3], "deep": {"x": {"n": 1}, "y": "y"}, "new": true}))
+    );
+    assert_eq!(device.value("/services/b/configuration"), Some(json!({"k": "v"})), "b is no root");
+
+    let update = json!({"reset": ["/deep/x", "/new", "/list/0", "/nowhere"], "merge": {"a": 7}});
+    device.succeed(json!({"configuration": {"a": update}})).await;
+    assert_eq!(
+        device.value("/services/a/configuration"),
+        Some(json!({"a": 7, "list": [3], "deep": {"x": "x", "y": "y"}}))
+    );
+    device.succeed(json!({"configuration": {"a": {"reset": ["", "/a"]}}})).await;
+    assert_eq!(
+        device.value("/services/a/configuration"),
+        Some(json!({"a": 1, "list": [1, 2], "deep": {"x": "x", "y": "y"}}))
+    );
+}
+
+#[tokio::test]
+async fn failing_component_is_left_when_nothing_shall_be_done() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.recipe("a", "2.0.0", json!({"Manifests": [{"Lifecycle": {"Run": "fail"}}]}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let broken = &["COMPONENT_UPDATE_ERROR", "COMPONENT_BROKEN"];
+    let request = json!({"add": {"a": "2.0.0"}});
+    let cause = device.fail(request, DetailedStatus::FailedRollbackNotRequested, broken).await;
+    assert_eq!(cause, "a is BROKEN: exit code 1");
+    assert_eq!(device.running(), versions(&[("a", "2.0.0")]));
+}
+
+#[tokio::test]
+async fn failing_component_is_rolled_back_when_asked() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({"ComponentConfiguration": {"DefaultConfiguration": {"k": 1}}}));
+    device.recipe("a", "2.0.0", json!({"Manifests": [{"Lifecycle": {"Run": "fail"}}]}));
+    device.recipe("b", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let before = device.config.snapshot();
+    let request = json!({"add": {"a": "2.0.0", "b": "1.0.0"}, "failureHandlingPolicy": "ROLLBACK",
+        "configuration": {"a": {"merge": {"k": 2}}}});
+    let broken = &["COMPONENT_UPDATE_ERROR", "COMPONENT_BROKEN"];
+    device.fail(request, DetailedStatus::FailedRollbackComplete, broken).await;
+    assert_eq!(device.running(), versions(&[("a", "1.0.0")]));
+    assert_eq!(device.config.snapshot(), before);
+}
+
+#[tokio::test]
+async fn deployment_goes_on_after_a_kill_while_components_settle() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.stage.lock().unwrap().hang = true;
+    let first = device.submit(json!({"add": {"a": "1.0.0"}})).await;
+    let second = device.submit(json!({"configuration": {"a": {"merge": {"k": 1}}}})).await;
+    device.until(&first, |record| record.progress.contains("settle")).await;
+    assert_eq!(device.deploy.cancel(first.clone()).await, Err(Refused::TooLate(first.clone())));
+    let device = device.restart().await;
+    assert_eq!(device.ended(&first).await.status, DeploymentStatus::Succeeded);
+    assert_eq!(device.ended(&second).await.status, DeploymentStatus::Succeeded);
+    assert_eq!(device.running(), versions(&[("a", "1.0.0")]));
+    assert_eq!(device.value("/services/a/configuration/k"), Some(json!(1)));
+}
+
+#[tokio::test]
+async fn rollback_goes_on_after_a_kill() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    let fails = json!([{"Lifecycle": {"Run": "fail", "Bootstrap": "exit 0"}}]);
+    device.recipe("a", "2.0.0", json!({"Manifests": fails}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let id = device.submit(json!({"add": {"a": "2.0.0"}, "failureHandlingPolicy": "ROLLBACK"})).await;
+    device.until(&id, |record| record.progress.contains("rolling back") || record.status.is_final()).await;
+    device.stage.lock().unwrap().hang = true;
+    let device = device.restart().await;
+    let record = device.ended(&id).await;
+    assert_eq!(record.details.unwrap().detailed_status, DetailedStatus::FailedRollbackComplete);
+    assert_eq!(device.running(), versions(&[("a", "1.0.0")]));
+}
+
+#[tokio::test]
+async fn bootstrap_steps_run_before_anything_changes_and_may_restart() {
+    let mut device = Device::new();
+    let manifests = |script: &str| json!([{"Lifecycle": {"Bootstrap": script, "Run": "run"}}]);
+    let needs = json!({"b": {"VersionRequirement": "*"}});
+    device.recipe("a", "1.0.0", json!({"Manifests": manifests("exit 0"), "ComponentDependencies": needs}));
+    device.recipe("b", "1.0.0", json!({"Manifests": manifests("exit 100")}));
+    let id = device.submit(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.exits.recv().await, Some(Exit::Restart));
+    assert_eq!(device.running(), versions(&[]));
+    assert_eq!(device.stage.lock().unwrap().bootstraps, ["b 1.0.0: exit 100"]);
+
+    let device = device.restart().await;
+    assert_eq!(device.ended(&id).await.status, DeploymentStatus::Succeeded);
+    assert_eq!(device.stage.lock().unwrap().bootstraps, ["a 1.0.0: exit 0"]);
+    device.stage.lock().unwrap().bootstraps.clear();
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.stage.lock().unwrap().bootstraps, [""; 0], "the same step does not run again");
+
+    device.recipe("a", "2.0.0", json!({"Manifests": manifests("exit 3")}));
+    let request = json!({"add": {"a": "2.0.0"}, "failureHandlingPolicy": "ROLLBACK"});
+    let codes = &["COMPONENT_UPDATE_ERROR", "COMPONENT_BOOTSTRAP_ERROR"];
+    let cause = device.fail(request, DetailedStatus::FailedRollbackComplete, codes).await;
+    assert!(cause.contains("a failed: it ended with exit code 3"), "{cause}");
+    assert_eq!(device.running(), versions(&[("a", "1.0.0"), ("b", "1.0.0")]));
+}
+
+#[tokio::test]
+async fn cancel_ends_a_deployment_that_waits_for_consent() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    let mut told = device.deploy.updates().subscribe();
+    let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
+    let id = device.submit(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
+    let waiting = device.submit(json!({})).await;
+    let Some(Notice::Before { deployment, reply, .. }) = told.recv().await else { panic!() };
+    assert_eq!(deployment, id);
+    device.deploy.cancel(waiting.clone()).await.unwrap();
+    device.deploy.cancel(id.clone()).await.unwrap();
+    assert!(matches!(told.recv().await, Some(Notice::After { .. })));
+    for id in [id, waiting] {
+        assert_eq!(device.deploy.status(id.clone()).await.unwrap().status, DeploymentStatus::Canceled);
+        assert_eq!(device.deploy.cancel(id.clone()).await, Err(Refused::Ended(id)));
+    }
+    assert_eq!(device.running(), versions(&[]));
+    drop(reply);
+    drop(told);
+    device.succeed(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
+}
+
+#[tokio::test]
+async fn broken_recipes_keep_everything_out_and_are_all_named() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    std::fs::write(device.path("recipes/one.yaml"), "a: [").unwrap();
+    std::fs::create_dir(device.path("recipes/below")).unwrap();
+    std::fs::write(device.path("recipes/below/two.json"), "{}").unwrap();
+    std::fs::write(device.path("recipes/empty.yml"), "\n").unwrap();
+    std::fs::write(device.path("recipes/README.md"), "not a recipe").unwrap();
+    let codes = &["IO_ERROR", "IO_WRITE_ERROR", "RECIPE_PARSE_ERROR"];
+    let cause = device.fail(json!({"add": {"a": "1.0.0"}}), DetailedStatus::FailedNoStateChange, codes).await;
+    assert!(cause.contains("one.yaml") && cause.contains("below/two.json"), "{cause}");
+    assert_eq!(std::fs::read_dir(device.path("root/packages/recipes")).unwrap().count(), 0);
+    assert_eq!(device.running(), versions(&[]));
+}
+
+#[tokio::test]
+async fn request_that_cannot_be_is_refused_at_once() {
+    let device = Device::new();
+    for request in [
+        json!({"recipeDirectory": "relative"}),
+        json!({"group": "a:b"}),
+        json!({"add": {"a": "1.0.0"}, "remove": ["a"]}),
+    ] {
+        let request: LocalDeploymentRequest = serde_json::from_value(request).unwrap();
+        assert!(matches!(device.deploy.submit(request).await, Err(Refused::NotValid(_))));
+    }
+    let missing = json!({"recipeDirectory": "/nowhere/at/all"});
+    let id = device.deploy.submit(serde_json::from_value(missing).unwrap()).await.unwrap();
+    let cause = device.ended(&id).await.details.unwrap().failure_cause;
+    assert!(cause.contains("/nowhere/at/all") && cause.contains("No such file"), "{cause}");
+}
+
+#[tokio::test]
+async fn artifacts_are_taken_checked_and_given_their_modes() {
+    use std::os::unix::fs::PermissionsExt;
+    let device = Device::new();
+    std::fs::write(device.path("a b.txt"), "hello").unwrap();
+    let uri = format!("file://{}/a%20b.txt", device.scratch.path().display());
+    let digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    let permission = json!({"Read": "ALL", "Execute": "OWNER"});
+    device.recipe_with("a", json!({"Uri": uri, "Digest": digest, "Algorithm": "SHA-256", "Permission": permission}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let stored = device.path("root/packages/artifacts/a/1.0.0/a%20b.txt");
+    assert_eq!(std::fs::read(&stored).unwrap(), b"hello");
+    assert_eq!(stored.metadata().unwrap().permissions().mode() & 0o777, 0o554);
+
+    device.recipe_with("b", json!({"Uri": uri, "Digest": "AAAA", "Algorithm": "SHA-256"}));
+    let codes = &["ARTIFACT_DOWNLOAD_ERROR", "ARTIFACT_CHECKSUM_MISMATCH"];
+    device.fail(json!({"add": {"b": "1.0.0"}}), DetailedStatus::FailedNoStateChange, codes).await;
+    assert!(!device.path("root/packages/artifacts/b/1.0.0/a%20b.txt").exists());
+
+    for (uri, code) in [
+        ("s3://bucket/key/file.txt", "DEVICE_CONFIG_NOT_VALID_FOR_ARTIFACT_DOWNLOAD"),
+        ("greengrass:file.txt", "DEVICE_CONFIG_NOT_VALID_FOR_ARTIFACT_DOWNLOAD"),
+        ("docker:image", "MISSING_DOCKER_APPLICATION_MANAGER"),
+        ("ftp://host/file", "UNSUPPORTED_ARTIFACT_SCHEME"),
+        ("plain", "EMPTY_ARTIFACT_SCHEME"),
+    ] {
+        device.recipe_with("c", json!({"Uri": uri}));
+        let codes = &["ARTIFACT_DOWNLOAD_ERROR", code];
+        let cause = device.fail(json!({"add": {"c": "1.0.0"}}), DetailedStatus::FailedNoStateChange, codes).await;
+        assert!(cause.contains(uri), "{cause}");
+    }
+    device.recipe_with("c", json!({"Uri": "file:///nowhere/at/all"}));
+    let codes = &["ARTIFACT_DOWNLOAD_ERROR", "IO_ERROR", "IO_READ_ERROR"];
+    device.fail(json!({"add": {"c": "1.0.0"}}), DetailedStatus::FailedNoStateChange, codes).await;
+
+    // In place already, no digest: the cloud is not asked.
+    std::fs::create_dir_all(device.path("artifacts/c/1.0.0")).unwrap();
+    std::fs::write(device.path("artifacts/c/1.0.0/file.txt"), "x").unwrap();
+    device.recipe_with("c", json!({"Uri": "s3://bucket/key/file.txt"}));
+    device.succeed(json!({"add": {"c": "1.0.0"}})).await;
+}
