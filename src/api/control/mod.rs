@@ -43,6 +43,4 @@ pub struct About {
 }
 
 #[cfg(test)]
-pub(crate) mod scene;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;

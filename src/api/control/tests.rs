@@ -1,3 +1,5 @@
+pub(crate) mod scene;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::scene::{Scene, record, started};
+use scene::{Scene, record, started};
+
 use super::*;
 use crate::base::log::{Entry, Level};
 use crate::wire::control::{Answer, Code, Fault, MAX_REQUEST, PROTOCOL, Request};
@@ -88,16 +91,16 @@ fn follow_deployment_tells_each_change_until_the_end() {
     let follow = Request::FollowDeployment { id: id("running") };
     client
         .follow(&follow, |answer| {
-            let Answer::Deployment(record) = answer else { panic!("{answer:?}") };
-            let next = match (record.status, record.progress.as_str()) {
+            let Answer::Deployment(now) = answer else { panic!("{answer:?}") };
+            let next = match (now.status, now.progress.as_str()) {
                 (DeploymentStatus::Queued, _) => Some((DeploymentStatus::InProgress, "resolving")),
                 (DeploymentStatus::InProgress, "resolving") => Some((DeploymentStatus::InProgress, "fetching")),
                 (DeploymentStatus::InProgress, _) => Some((DeploymentStatus::Succeeded, "")),
                 _ => None,
             };
-            told.push((record.status, record.progress));
+            told.push((now.status, now.progress));
             if let Some((status, progress)) = next {
-                scene.running.send(super::scene::record("running", status, progress)).unwrap();
+                scene.running.send(record("running", status, progress)).unwrap();
             }
             ControlFlow::Continue(())
         })

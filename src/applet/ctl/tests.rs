@@ -4,7 +4,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::control::scene::{Scene, record};
+use crate::api::control::tests::scene::{Scene, record};
 use crate::wire::state::DeploymentStatus;
 
 /// Runs one command line against a root directory: what it printed, and how it ended.

@@ -29,6 +29,14 @@ fn request_is_the_same_after_a_round_trip() {
         let line = request.encode().unwrap();
         assert_eq!(String::from_utf8_lossy(&line), format!("{text}\n"));
         assert_eq!(Request::decode(text.as_bytes()).unwrap(), request);
+        // Each request cut short, with a byte changed, and twice: the fuzz body must hold for all.
+        for cut in 0..text.len() {
+            crate::fuzz::control(&text.as_bytes()[..cut]);
+            let mut changed = text.as_bytes().to_vec();
+            changed[cut] ^= 0x24;
+            crate::fuzz::control(&changed);
+        }
+        crate::fuzz::control(format!("{text}\n{text}\n").as_bytes());
     }
 }
 

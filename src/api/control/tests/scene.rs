@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{About, Client, Server, Services};
+use super::super::{About, Client, Server, Services};
 use crate::base::clock::Timestamp;
 use crate::base::log::{LogSettings, Logs};
 use crate::service::supervisor::{ComponentNews, ComponentStatus};
