@@ -1,0 +1,83 @@
+//! The command line of the daemon, in the reference nucleus' spelling and in ours.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Runs the core: keeps the deployed components running and answers greengrass-cli.
+///
+/// Stops on SIGTERM or Ctrl-C after stopping every component.
+/// When NOTIFY_SOCKET is set, says READY=1 there once all doors are open.
+#[derive(Parser, Debug)]
+#[command(name = "greengrassd", version, after_help = AFTER_HELP)]
+pub struct Options {
+    /// Root directory: everything the daemon writes lies below it
+    #[arg(short, long, value_name = "DIR", env = "GGC_ROOT_PATH", default_value = "/greengrass/v2")]
+    pub root: PathBuf,
+
+    /// Take the configuration from this config.yaml or transaction log instead of the root's own
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Merge this config.yaml into the configuration at start
+    #[arg(long, value_name = "FILE", visible_alias = "init")]
+    pub init_config: Option<PathBuf>,
+
+    /// User, or user:group, that components run as unless their runWith says otherwise
+    #[arg(short = 'u', long, value_name = "USER[:GROUP]")]
+    pub component_default_user: Option<String>,
+
+    /// AWS region of the device, given to components as AWS_REGION
+    #[arg(long, value_name = "REGION")]
+    pub aws_region: Option<String>,
+
+    /// Group whose members may use greengrass-cli, beside root and the daemon's user
+    #[arg(long, value_name = "GROUP", env = "GREENGRASS_OWNER_GROUP")]
+    pub owner_group: Option<String>,
+
+    /// Name of the cgroup that holds the components' cgroups
+    #[arg(long, value_name = "NAME", env = "GREENGRASS_CGROUP_PARENT", default_value = "greengrass")]
+    pub cgroup_parent: String,
+
+    /// Send the daemon's log to syslog too
+    #[arg(long, env = "GREENGRASS_SYSLOG")]
+    pub syslog: bool,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 stopped as asked, 1 failed, 64 wrong usage, 100 restart wanted, 101 reboot wanted.
+
+Examples:
+  greengrassd --root /greengrass/v2 --component-default-user ggc_user:ggc_group
+  greengrassd --root /tmp/core --init-config config.yaml";
+
+impl Options {
+    pub fn parse_from(arguments: Vec<OsString>) -> Result<Self, clap::Error> {
+        let words = arguments.into_iter().map(|word| match word.to_str() {
+            // The reference nucleus has long names behind one dash.
+            Some("-init") => "--init-config".into(),
+            Some("-ar") => "--aws-region".into(),
+            _ => word,
+        });
+        Self::try_parse_from(std::iter::once("greengrassd".into()).chain(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn options_take_the_spellings_of_the_reference() {
+        Options::command().debug_assert();
+        let words = ["-r", "/r", "-init", "c.yaml", "-ar", "eu-west-1", "-u", "ggc_user:ggc_group"];
+        let options = Options::parse_from(words.iter().map(OsString::from).collect()).unwrap();
+        assert_eq!(options.init_config, Some(PathBuf::from("c.yaml")));
+        assert_eq!(options.aws_region.as_deref(), Some("eu-west-1"));
+        assert_eq!(options.component_default_user.as_deref(), Some("ggc_user:ggc_group"));
+        assert!(Options::parse_from(vec!["--no-such-option".into()]).is_err());
+    }
+}
