@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::api::control::client::{Client, ClientError};
+use crate::api::control::{Client, ClientError};
 use crate::base::report::Report;
 use crate::wire::control::{Answer, Request};
 use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};

@@ -1,0 +1,247 @@
+//! One life of the daemon: every part built on those before it, and taken down in reverse.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::options::Options;
+use crate::api::control::{About, BindError, Server, Services};
+use crate::base::clock::Timestamp;
+use crate::base::log::{self, LogSettings, Logs, Output};
+use crate::base::ready;
+use crate::base::report::Report;
+use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
+use crate::service::{config, deploy, supervisor};
+use crate::store::file::{self, FileError};
+use crate::store::lock::{LockError, RootLock};
+use crate::store::paths::Paths;
+use crate::store::tree::{self, Edit, Given, KeyPath, LoadError, Tree};
+use crate::sys::account::{self, AccountError};
+use crate::sys::machine::machine;
+use crate::wire::platform::PlatformAttributes;
+use crate::wire::run_with::{PosixUser, RunWithError};
+
+/// The nucleus component, whose configuration holds the daemon's settings.
+const NUCLEUS: &str = "aws.greengrass.Nucleus";
+
+/// Serves until asked to stop; the exit code: 0, or what a Bootstrap step asked for.
+pub fn serve(options: &Options) -> Result<u8, StartError> {
+    // One thread: processes must be started from the main one, and an idle device has no use for more.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
+        .build()
+        .map_err(StartError::Runtime)?;
+    let served = runtime.block_on(live(options));
+    // A blocking job that hangs, such as a download, must not hold up the exit.
+    runtime.shutdown_background();
+    served
+}
+
+/// Threads for fsync, hashing and downloads at most.
+const BLOCKING_THREADS: usize = 4;
+/// An idle device gives their memory back after this.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+async fn live(options: &Options) -> Result<u8, StartError> {
+    let started = Instant::now();
+    // Signals count from the first moment: a stop during the start is a stop.
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+
+    let paths = Paths::new(std::path::absolute(&options.root).map_err(StartError::Root)?);
+    for (directory, mode) in paths.directories() {
+        file::make_directory(&directory, mode)?;
+    }
+    let _lock = RootLock::take(&paths)?;
+
+    let opened = tree::open(&paths.config(), &given(options))?;
+    let logs = open_logs(options, &paths, &opened.tree)?;
+    info!(version = env!("CARGO_PKG_VERSION"), root = %paths.root().display(), "The daemon starts.");
+    let (config, config_task) = config::spawn(opened, paths.config());
+    config.edit(first_settings(options, &config.snapshot())?).await.map_err(StartError::Settings)?;
+
+    let cgroup_parent = options.cgroup_parent.clone();
+    let jail = Jail::new(&paths, JailSettings { cgroup_parent, ..JailSettings::default() }, logs.clone())?;
+    jail.sweep().await?;
+    let isolation = jail.means().to_string();
+    let (supervisor, supervisor_task) = supervisor::spawn(jail, &paths, &identity(&config.snapshot()));
+
+    let (wish, mut wishes) = mpsc::channel(1);
+    let neighbours = deploy::Neighbours {
+        paths: paths.clone(),
+        config: config.clone(),
+        supervisor: supervisor.clone(),
+        platform: platform(&config.snapshot()),
+        exit: wish,
+    };
+    let (deploy, deploy_task) = deploy::spawn(neighbours)?;
+
+    let services = Services {
+        deploy: deploy.clone(),
+        supervisor: supervisor.clone(),
+        config: config.clone(),
+        logs: logs.clone(),
+        about: About { started, root: paths.root().into(), isolation },
+    };
+    let owner_group = options.owner_group.as_deref().map(account::group_id).transpose()?;
+    let door = Server::bind(&paths, owner_group, services)?;
+    let (close, closing) = oneshot::channel::<()>();
+    let door_task = tokio::spawn(door.run(async { drop(closing.await) }));
+    let log_task = tokio::spawn(follow_log_settings(options.syslog, config.clone(), logs));
+    info!(milliseconds = started.elapsed().as_millis(), "All doors are open.");
+    if let Err(error) = ready::announce() {
+        warn!(error = %Report(&error), "Cannot say so at NOTIFY_SOCKET.");
+    }
+
+    let code = tokio::select! {
+        _ = terminate.recv() => 0,
+        _ = interrupt.recv() => 0,
+        Some(exit) = wishes.recv() => exit.code(),
+    };
+    info!(code, "The daemon stops.");
+    drop(close);
+    let _ = door_task.await;
+    deploy_task.abort();
+    let _ = deploy_task.await;
+    drop(deploy);
+    // From here on failures mean "already gone"; the drain goes on.
+    let _ = supervisor.shut_down().await;
+    let _ = supervisor_task.await;
+    log_task.abort();
+    let _ = config.close().await;
+    let _ = config_task.await;
+    info!("Every component has stopped.");
+    Ok(code)
+}
+
+fn given(options: &Options) -> Given {
+    match (&options.config, &options.init_config) {
+        (Some(base), _) => Given::Base(base.clone()),
+        (None, Some(init)) => Given::Init(init.clone()),
+        (None, None) => Given::Nothing,
+    }
+}
+
+fn open_logs(options: &Options, paths: &Paths, tree: &Tree) -> Result<Logs, StartError> {
+    let built_in = built_in_log_settings(options.syslog, paths);
+    let block = tree.value(&nucleus().join("logging")).unwrap_or(Value::Null);
+    let settings = built_in.parse(&block);
+    let logs = log::init(settings.as_ref().unwrap_or(&built_in).clone())?;
+    if let Err(error) = settings {
+        tracing::error!("The logging configuration is refused, the defaults hold: {}.", Report(&error));
+    }
+    Ok(logs)
+}
+
+fn built_in_log_settings(syslog: bool, paths: &Paths) -> LogSettings {
+    let mut settings = LogSettings::in_directory(paths.logs());
+    if syslog {
+        settings.output = Output::Syslog;
+    }
+    settings
+}
+
+/// Takes up changes of `logging`; a block that is refused leaves the settings as they were.
+async fn follow_log_settings(syslog: bool, config: config::Handle, logs: Logs) {
+    let at = nucleus().join("logging");
+    let Ok(mut changes) = config.watch(at.clone()).await else { return };
+    let mut built_in = LogSettings::in_directory(logs.directory());
+    if syslog {
+        built_in.output = Output::Syslog;
+    }
+    let mut known = config.read(&at);
+    while changes.next().await.is_some() {
+        let block = config.read(&at);
+        if block == known {
+            continue;
+        }
+        match built_in.parse(block.as_ref().unwrap_or(&Value::Null)) {
+            Ok(settings) => logs.reconfigure(settings),
+            Err(error) => tracing::error!("The logging configuration is refused: {}.", Report(&error)),
+        }
+        known = block;
+    }
+}
+
+/// What the command line sets, and what a first start has to write down.
+fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartError> {
+    let service = KeyPath::service(NUCLEUS);
+    let mut edits = vec![
+        Edit::Default { at: service.join("componentType"), value: json!("NUCLEUS") },
+        Edit::Default { at: service.join("version"), value: json!(env!("CARGO_PKG_VERSION")) },
+        Edit::Default { at: KeyPath::new(["system", "rootpath"]), value: json!(options.root) },
+    ];
+    let mut set = |at: KeyPath, value: Value| {
+        if tree.value(&at).as_ref() != Some(&value) {
+            edits.push(Edit::Write { at, value, time: Timestamp::now() });
+        }
+    };
+    if let Some(user) = &options.component_default_user {
+        PosixUser::parse(user)?;
+        set(nucleus().join_all(["runWithDefault", "posixUser"]), json!(user));
+    }
+    if let Some(region) = &options.aws_region {
+        set(nucleus().join("awsRegion"), json!(region));
+    }
+    Ok(edits)
+}
+
+fn nucleus() -> KeyPath {
+    KeyPath::service(NUCLEUS).join("configuration")
+}
+
+/// What components are told of the device.
+fn identity(tree: &Tree) -> supervisor::Identity {
+    let text = |at: KeyPath| tree.text(&at).filter(|text| !text.is_empty()).map(|text| text.to_string());
+    supervisor::Identity {
+        thing_name: text(KeyPath::new(["system", "thingName"])),
+        region: text(nucleus().join("awsRegion")),
+        root_ca: text(KeyPath::new(["system", "rootCaPath"])).map(PathBuf::from),
+        nucleus_version: text(KeyPath::service(NUCLEUS).join("version")),
+    }
+}
+
+fn platform(tree: &Tree) -> PlatformAttributes {
+    let machine = machine();
+    let overrides = tree.value(&nucleus().join("platformOverride"));
+    let overrides = overrides.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+    PlatformAttributes::detect(&machine.system, &machine.hardware).overridden(&overrides)
+}
+
+/// Why the daemon cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("cannot tell the absolute path of the root directory")]
+    Root(#[source] io::Error),
+    #[error("cannot write the first settings")]
+    Settings(#[source] config::ConfigError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Log(#[from] log::InitError),
+    #[error(transparent)]
+    Jail(#[from] JailError),
+    #[error("the default user of components cannot be used")]
+    DefaultUser(#[from] RunWithError),
+    #[error("the owner group cannot be used")]
+    OwnerGroup(#[from] AccountError),
+    #[error(transparent)]
+    Ledger(#[from] deploy::LedgerError),
+    #[error(transparent)]
+    Door(#[from] BindError),
+}
