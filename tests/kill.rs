@@ -52,7 +52,13 @@ impl Device {
     fn new() -> Self {
         let mut core = Core::new();
         let marker = format!("marker-{}", std::process::id());
-        let base = recipe("com.example.Base", "1.0.0", &json!({}), &json!({"Run": format!("exec sleep 100000 # {marker}-base")}), &json!([]));
+        let base = recipe(
+            "com.example.Base",
+            "1.0.0",
+            &json!({}),
+            &json!({"Run": format!("exec sleep 100000 # {marker}-base")}),
+            &json!([]),
+        );
         fs::write(core.directory("recipes").join("base.json"), base.to_string()).unwrap();
         core.start();
         Self { core, marker, present: None, pending: None, acknowledged: 0 }
@@ -96,9 +102,11 @@ impl Device {
         let core = &self.core;
         eventually("every deployment has ended", || {
             let list = core.json(&["deployment", "list"]);
-            list["deployments"].as_array().expect("deployments").iter().all(|d| {
-                !matches!(d["status"].as_str(), Some("QUEUED" | "IN_PROGRESS"))
-            })
+            list["deployments"]
+                .as_array()
+                .expect("deployments")
+                .iter()
+                .all(|d| !matches!(d["status"].as_str(), Some("QUEUED" | "IN_PROGRESS")))
         });
     }
 
@@ -119,7 +127,12 @@ impl Device {
         if took_effect {
             self.present = target;
         }
-        assert_eq!(self.running_version(), self.present.map(|n| format!("1.0.{n}")), "round {round}\n{}", self.core.log());
+        assert_eq!(
+            self.running_version(),
+            self.present.map(|n| format!("1.0.{n}")),
+            "round {round}\n{}",
+            self.core.log()
+        );
         self.check_processes(round);
         self.check_files(round);
     }
@@ -139,14 +152,16 @@ impl Device {
             None => vec![],
         };
         eventually(&format!("round {round}: the right processes run, and only they: {expected:?}"), || {
-            processes_with(&self.marker).len() == expected.len() && expected.iter().all(|m| processes_with(m).len() == 1)
+            processes_with(&self.marker).len() == expected.len()
+                && expected.iter().all(|m| processes_with(m).len() == 1)
         });
     }
 
     /// All members of the archive, the configuration of the version, and nothing temporary.
     fn check_files(&self, round: u64) {
         let Some(number) = self.present else { return };
-        let unpacked = self.core.root().join(format!("packages/artifacts-unarchived/com.example.Killed/1.0.{number}/bundle"));
+        let unpacked =
+            self.core.root().join(format!("packages/artifacts-unarchived/com.example.Killed/1.0.{number}/bundle"));
         let found = fs::read_dir(&unpacked).map(Iterator::count).unwrap_or(0);
         assert_eq!(found, MEMBERS, "round {round}: {} is complete", unpacked.display());
         let details = self.core.json(&["component", "details", "--name", "com.example.Killed"]);
@@ -170,7 +185,10 @@ impl Device {
         }
         fs::write(self.core.directory("recipes").join(format!("killed-{version}.json")), recipe.to_string()).unwrap();
         let _ = fs::remove_dir_all(self.core.directory("artifacts").join("com.example.Killed"));
-        write_archive(&self.core.directory(&format!("artifacts/com.example.Killed/{version}")).join("bundle.zip"), number);
+        write_archive(
+            &self.core.directory(&format!("artifacts/com.example.Killed/{version}")).join("bundle.zip"),
+            number,
+        );
     }
 }
 

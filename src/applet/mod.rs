@@ -6,6 +6,8 @@
 
 pub mod completion;
 pub mod ctl;
+pub mod dev;
+pub mod greengrassd;
 mod help;
 pub mod keeper;
 
@@ -28,10 +30,16 @@ struct Applet {
 
 static APPLETS: &[Applet] = &[
     Applet {
+        names: &["greengrassd"],
+        summary: Some("the daemon: keeps the deployed components running"),
+        run: greengrassd::run,
+    },
+    Applet {
         names: &["greengrass-cli", "cli"],
         summary: Some("ask a running daemon: components, deployments, logs, configuration"),
         run: ctl::run,
     },
+    Applet { names: &["dev"], summary: Some("run a core here, deploy a folder of recipes, watch them"), run: dev::run },
     Applet {
         names: &["completion"],
         summary: Some("print the completion script of greengrass-cli for bash, zsh or fish"),

@@ -7,5 +7,6 @@ pub mod file;
 pub mod lock;
 pub mod paths;
 pub mod recipes;
+pub mod scratch;
 pub mod socket_file;
 pub mod tree;

@@ -40,6 +40,21 @@ pub struct LocalDeploymentRequest {
 }
 
 impl LocalDeploymentRequest {
+    /// Adds these roots to the local group, with every default.
+    pub fn of_roots(add: BTreeMap<ComponentName, ComponentVersion>) -> Self {
+        Self {
+            group: GroupName::local(),
+            add,
+            remove: Vec::new(),
+            configuration: BTreeMap::new(),
+            run_with: BTreeMap::new(),
+            recipe_directory: None,
+            artifact_directory: None,
+            failure_handling_policy: Self::default_failure_policy(),
+            component_update_policy: ComponentUpdatePolicy::default(),
+        }
+    }
+
     /// Local deployments leave things as they are after a failure unless asked to roll back.
     pub fn default_failure_policy() -> FailureHandlingPolicy {
         FailureHandlingPolicy::DoNothing

@@ -149,7 +149,9 @@ impl Core {
     pub fn log(&self) -> String {
         let log = fs::read_to_string(self.root().join("logs/greengrass.log")).unwrap_or_default();
         let errors = fs::read_to_string(self.stderr_path()).unwrap_or_default();
-        let last = |text: &str| text.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+        let last = |text: &str| {
+            text.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
         format!("--- greengrass.log\n{}\n--- stderr\n{}", last(&log), last(&errors))
     }
 
@@ -198,7 +200,11 @@ pub fn is_root() -> bool {
 
 /// As root, components run as `nobody`; otherwise as whoever runs the tests.
 fn default_user() -> String {
-    if is_root() { "nobody".into() } else { std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("/proc")).to_string() }
+    if is_root() {
+        "nobody".into()
+    } else {
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("/proc")).to_string()
+    }
 }
 
 fn open_to_all(path: &Path) {

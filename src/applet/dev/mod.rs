@@ -61,12 +61,14 @@ fn develop(options: &Options) -> Result<(), DevError> {
 /// What to deploy: the roots asked for, or the highest version of every recipe in the folder.
 fn request(options: &Options) -> Result<LocalDeploymentRequest, DevError> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let recipes = options.recipes.canonicalize().map_err(|cause| DevError::Folder { path: text(&options.recipes), cause })?;
+    let recipes =
+        options.recipes.canonicalize().map_err(|cause| DevError::Folder { path: text(&options.recipes), cause })?;
     let artifacts = match &options.artifacts {
         Some(path) => Some(path.canonicalize().map_err(|cause| DevError::Folder { path: text(path), cause })?),
         None => None,
     };
-    let add = if options.merge.is_empty() { roots::in_folder(&recipes)? } else { options.merge.iter().cloned().collect() };
+    let add =
+        if options.merge.is_empty() { roots::in_folder(&recipes)? } else { options.merge.iter().cloned().collect() };
     let mut request = LocalDeploymentRequest::of_roots(add);
     request.recipe_directory = Some(text(&recipes));
     request.artifact_directory = artifacts.as_deref().map(text);
