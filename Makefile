@@ -17,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start a core with the sample components; Ctrl-C stops it
-	cargo run
+	cargo run -- dev --fresh --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
 
 test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, all tests
 	.ci/dist.sh $(TESTED)
