@@ -10,3 +10,9 @@ pub mod recipes;
 pub mod scratch;
 pub mod socket_file;
 pub mod tree;
+
+/// A directory for a test that writes very often: in memory where that can be, so that fsync(2) does not make it slow.
+#[cfg(test)]
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a test needs a temporary directory")
+}

@@ -27,7 +27,7 @@ struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(crate::store::scratch())
     }
 
     fn target(&self) -> PathBuf {

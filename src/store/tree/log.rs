@@ -182,3 +182,6 @@ pub enum LogError {
         cause: ScanError,
     },
 }
+
+#[cfg(test)]
+mod tests;
