@@ -57,6 +57,21 @@ pub(super) fn paths(source: &str) -> Vec<Named> {
     found
 }
 
+/// The modules in files of their own (`mod tests;`) that only tests compile.
+pub(super) fn test_modules(source: &str) -> Vec<String> {
+    let tokens = tokens(source);
+    let cfg_test = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let starts = (0..tokens.len()).filter(|at| spells(&tokens[*at..], &cfg_test));
+    let modules = starts.filter_map(|at| {
+        let item = &tokens[at + cfg_test.len()..];
+        let end = item.iter().position(|token| matches!(token.text.as_str(), ";" | "{"))?;
+        // Whatever its visibility.
+        let name = end.checked_sub(1).filter(|name| *name > 0 && item[name - 1].text == "mod")?;
+        (item[end].text == ";").then(|| item[name].text.clone())
+    });
+    modules.collect()
+}
+
 /// What a pair of braces stands for.
 #[derive(Default)]
 struct Scope {

@@ -1,7 +1,7 @@
 //! Starts a step: ground, account, environment, channels, and the process itself in its means.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -265,6 +265,6 @@ fn pump_and_wait(
 }
 
 fn nothing() -> Result<OwnedFd, JailError> {
-    let null = OpenOptions::new().read(true).open("/dev/null");
+    let null = File::open("/dev/null");
     null.map(Into::into).map_err(|cause| JailError::Channels { cause })
 }
