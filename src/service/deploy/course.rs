@@ -120,7 +120,7 @@ impl Desk {
 pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End {
     let course = Course { ground, deployment: in_hand.deployment, desk };
     let end = match in_hand.stage {
-        Stage::Preparing => course.from_the_beginning().await,
+        Stage::Preparing => course.begin().await,
         Stage::Bootstrapping { done } => match course.plan().await {
             Ok(plan) => course.bootstrap(&plan, done).await,
             Err(halt) => Err(halt),
@@ -148,7 +148,7 @@ impl Course {
         &self.deployment.id
     }
 
-    async fn from_the_beginning(&self) -> Result<End, Halt> {
+    async fn begin(&self) -> Result<End, Halt> {
         let tree = self.tree();
         let ready = self.ground.preparation.prepare(&self.deployment, tree, &self.desk).await?;
         let policy = self.deployment.request.component_update_policy;
@@ -182,13 +182,15 @@ impl Course {
             let Some(component) = component(&target, name) else { continue };
             self.desk.progress(format!("running the Bootstrap step of {name}")).await;
             let exit = match self.ground.supervisor.bootstrap(name.clone(), component).await? {
-                Ok(0) => None,
-                Ok(100) => Some(Exit::Restart),
-                Ok(101) => Some(Exit::Reboot),
-                Ok(code) => {
-                    return self.fail(plan, bootstrap_failure(name, &format!("it ended with exit code {code}"))).await;
-                }
-                Err(reason) => return self.fail(plan, bootstrap_failure(name, &reason)).await,
+                Ok(0) => Ok(None),
+                Ok(100) => Ok(Some(Exit::Restart)),
+                Ok(101) => Ok(Some(Exit::Reboot)),
+                Ok(code) => Err(format!("it ended with exit code {code}")),
+                Err(reason) => Err(reason),
+            };
+            let exit = match exit {
+                Ok(exit) => exit,
+                Err(reason) => return self.fail_unchanged(bootstrap_failure(name, &reason)).await,
             };
             done.push(name.clone());
             self.desk.enter(Stage::Bootstrapping { done: done.clone() }).await?;
@@ -251,8 +253,21 @@ impl Course {
                 if let Err(also) = self.remove(plan).await? {
                     tracing::warn!(deployment = %self.id(), cause = also.cause, "Components could not be removed.");
                 }
-                self.ground.supervisor.apply(desired_set(&self.tree())).await?;
                 Ok(End::Done(failure.details(DetailedStatus::FailedRollbackNotRequested)))
+            }
+        }
+    }
+
+    /// A failure before the configuration changed: after a restart for a Bootstrap step nothing runs yet.
+    async fn fail_unchanged(&self, failure: Failure) -> Result<End, Halt> {
+        match self.deployment.request.failure_handling_policy {
+            FailureHandlingPolicy::Rollback => {
+                self.desk.enter(Stage::RollingBack { failure: failure.clone() }).await?;
+                self.roll_back(failure).await
+            }
+            FailureHandlingPolicy::DoNothing => {
+                self.ground.supervisor.apply(desired_set(&self.tree())).await?;
+                Ok(End::Done(failure.details(DetailedStatus::FailedNoStateChange)))
             }
         }
     }

@@ -412,3 +412,6 @@ fn is_full(cause: &io::Error) -> bool {
 const BUFFER: usize = 64 << 10;
 /// How soon a pause between two attempts notices that the deployment was cancelled.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

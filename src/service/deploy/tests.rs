@@ -46,7 +46,7 @@ impl Stage {
             match request {
                 Asked::Apply { set, reply } => {
                     stage.applied.push(*set);
-                    drop(reply.send(()));
+                    let _ = reply.send(());
                 }
                 Asked::Settled { reply, .. } if stage.hang => unanswered.push(reply),
                 Asked::Settled { tracked, reply } => drop(reply.send(stage.settlement(&tracked))),
