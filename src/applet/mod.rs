@@ -10,6 +10,7 @@ pub mod dev;
 pub mod greengrassd;
 mod help;
 pub mod keeper;
+pub mod recipe;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -46,6 +47,11 @@ static APPLETS: &[Applet] = &[
         run: completion::run,
     },
     Applet { names: &["keeper"], summary: None, run: keeper::run },
+    Applet {
+        names: &["recipe"],
+        summary: Some("check recipes: accepted, or refused with field, line and reason"),
+        run: recipe::run,
+    },
 ];
 
 /// Runs the applet the arguments name; the first argument is the name the program was called by.

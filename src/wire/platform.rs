@@ -136,6 +136,8 @@ fn regex_of(template: &str) -> Option<&str> {
 
 /// The whole value must match. Matching takes time linear in the value; the bound keeps compiling cheap.
 fn compile(pattern: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
+    // By itself first: an unbalanced parenthesis must not pair with ours.
+    RegexBuilder::new(pattern).size_limit(MAX_REGEX_SIZE).build()?;
     RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(MAX_REGEX_SIZE).build()
 }
 
@@ -147,3 +149,6 @@ const ANYTHING: &str = "*";
 
 /// What `architecture.detail` may be.
 const DETAILS: [&str; 6] = ["armv6l", "armv7l", "armv8l", "armv6b", "armv7b", "armv8b"];
+
+#[cfg(test)]
+mod tests;

@@ -25,3 +25,26 @@ pub fn parse_recipe_file_name(name: &ComponentName, file_name: &str) -> Option<(
 }
 
 const INFIX: &str = ".recipe.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_name_tells_version_and_format_back() {
+        let name = ComponentName::parse("com.example.HelloWorld").unwrap();
+        let other = ComponentName::parse("com.example.Other").unwrap();
+        for text in ["1.0.0", "1.0.0-beta.1+build.recipe"] {
+            let version = ComponentVersion::parse(text).unwrap();
+            for format in [Format::Json, Format::Yaml] {
+                let file = recipe_file_name(&name, &version, format);
+                assert_eq!(parse_recipe_file_name(&name, &file), Some((version.clone(), format)));
+                assert_eq!(parse_recipe_file_name(&other, &file), None);
+            }
+        }
+        let stem = recipe_file_prefix(&name);
+        for file in ["", &stem, &format!("{stem}@1.0.recipe.json"), &format!("{stem}@1.0.0.recipe.txt")] {
+            assert_eq!(parse_recipe_file_name(&name, file), None, "{file}");
+        }
+    }
+}
