@@ -1,5 +1,7 @@
 //! The supervisor with real scripts in real jails: control groups where the machine gives them, and keepers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "supervisor/stage.rs"]
 mod stage;
 
@@ -23,7 +25,7 @@ fn stay(word: &str) -> String {
 
 #[test]
 fn steps_run_in_order_from_install_to_uninstall() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let a = Part::new("a")
             .step(Install, &say("install"))
             .step(Run, &stay("run"))
@@ -42,7 +44,7 @@ fn steps_run_in_order_from_install_to_uninstall() {
 
 #[test]
 fn components_start_after_and_stop_before_their_dependency() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let chain = [
             Part::new("a").step(Startup, "sleep 0.1; echo a >> $DIARY").step(Shutdown, "sleep 0.1; echo a- >> $DIARY"),
             Part::new("b").needs("a").step(Startup, &say("b")).step(Shutdown, "sleep 0.1; echo b- >> $DIARY"),
@@ -59,7 +61,7 @@ fn components_start_after_and_stop_before_their_dependency() {
 
 #[test]
 fn dependents_restart_with_their_dependency() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let parts = [
             Part::new("a").step(Run, &stay("a")),
             Part::new("b").needs("a").step(Run, &stay("b")),
@@ -77,7 +79,7 @@ fn dependents_restart_with_their_dependency() {
 
 #[test]
 fn run_that_fails_is_broken_after_three_tries_and_retried_by_a_new_set() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let a = [Part::new("a").step(Run, "echo run >> $DIARY; exit 7").step(Recover, &say("recover"))];
         stage.apply(&a).await;
         let reason = "the Run step exited with code 7, for the 3rd time";
@@ -93,7 +95,7 @@ fn run_that_fails_is_broken_after_three_tries_and_retried_by_a_new_set() {
 
 #[test]
 fn one_shot_components_finish() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let parts = [
             Part::new("install").step(Install, &say("i")),
             Part::new("run").needs("install").step(Run, &say("r")),
@@ -111,7 +113,7 @@ fn one_shot_components_finish() {
 
 #[test]
 fn steps_that_take_too_long_are_ended() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let limit = Duration::from_millis(150);
         let parts = [
             Part::new("install").step(Install, "sleep 1000 & wait").limit(Install, limit),
@@ -135,7 +137,7 @@ fn steps_that_take_too_long_are_ended() {
 
 #[test]
 fn shell_that_does_not_exist_and_script_that_does_not_exist() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let mut set = stage.set(&[Part::new("a").step(Run, "exec true")]);
         set.run_with_default.posix_shell = "/no/such/shell".into();
         stage.handle.apply(set).await.unwrap();
@@ -151,7 +153,7 @@ fn shell_that_does_not_exist_and_script_that_does_not_exist() {
 
 #[test]
 fn startup_that_leaves_a_daemon_runs_until_it_is_stopped() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let daemon = "setsid sh -c 'echo $$ > daemon.pid; trap \"\" HUP; exec sleep 1000' > /dev/null 2>&1 &
             while [ ! -s daemon.pid ]; do sleep 0.01; done";
         stage.apply(&[Part::new("a").step(Startup, daemon)]).await;
@@ -167,7 +169,7 @@ fn startup_that_leaves_a_daemon_runs_until_it_is_stopped() {
 
 #[test]
 fn stop_while_starting_and_apply_during_apply() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         stage
             .apply(&[Part::new("a")
                 .step(Startup, "echo start >> $DIARY; exec sleep 1000")
@@ -192,7 +194,7 @@ fn stop_while_starting_and_apply_during_apply() {
 
 #[test]
 fn shutdown_step_that_hangs_does_not_hold_up_the_rest() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let limit = Duration::from_millis(150);
         stage
             .apply(&[Part::new("a").step(Run, &stay("run")).step(Shutdown, "exec sleep 1000").limit(Shutdown, limit)])
@@ -205,7 +207,7 @@ fn shutdown_step_that_hangs_does_not_hold_up_the_rest() {
 
 #[test]
 fn environment_reaches_the_script_and_the_token_names_the_component() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let script = "echo $SVCUID $AWS_CONTAINER_AUTHORIZATION_TOKEN $TREE $OWN $AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH > env; pwd >> env";
         let mut set: DesiredSet = stage.set(&[Part::new("a").step(Run, script).set("OWN", "own")]);
         set.environment = BTreeMap::from([("TREE".into(), "tree".into()), ("OWN".into(), "tree".into())]);
@@ -224,7 +226,7 @@ fn environment_reaches_the_script_and_the_token_names_the_component() {
 
 #[test]
 fn skipif_leaves_a_step_out() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let parts = [
             Part::new("a").step(Startup, &say("no")).skip(Startup, "onpath sh").step(Run, &say("run")),
             Part::new("b").step(Run, &say("no")).skip(Run, "!exists nothing"),
@@ -238,7 +240,7 @@ fn skipif_leaves_a_step_out() {
 
 #[test]
 fn bootstrap_answers_its_exit_code() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         stage.apply(&[]).await;
         let run = |part: Part| async move { stage.handle.bootstrap(name("a"), stage.component(&part)).await.unwrap() };
         assert_eq!(run(Part::new("a")).await, Ok(0));
@@ -253,7 +255,7 @@ fn bootstrap_answers_its_exit_code() {
 
 #[test]
 fn component_reports_its_own_state() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         stage.apply(&[Part::new("a").step(Startup, "exec sleep 1000")]).await;
         stage.until_pid("a").await;
         stage.handle.report(name("a"), ComponentState::Running).await.unwrap();
@@ -267,7 +269,7 @@ fn component_reports_its_own_state() {
 
 #[test]
 fn paused_component_stands_still_and_stops_all_the_same() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         stage.apply(&[Part::new("a").step(Run, "while :; do echo tick >> $DIARY; sleep 0.01; done")]).await;
         assert_eq!(stage.settled(&["a"]).await, Settlement::Reached);
         match stage.handle.pause(name("a")).await {
@@ -290,7 +292,7 @@ fn paused_component_stands_still_and_stops_all_the_same() {
 
 #[test]
 fn many_components_start_and_stop() {
-    on_every_stage(async |stage: &Stage| {
+    on_every_stage(&async |stage: &Stage| {
         let names: Vec<String> = (0..stage.many()).map(|number| format!("c{number:04}")).collect();
         let parts: Vec<Part> = names.iter().map(|who| Part::new(who).step(Run, "exec sleep 1000")).collect();
         stage.apply(&parts).await;

@@ -29,11 +29,11 @@ pub struct Stage {
 }
 
 /// Plays once in control groups, if this machine has them, and once under keepers.
-pub fn on_every_stage(play: impl AsyncFn(&Stage)) {
+pub fn on_every_stage(play: &impl AsyncFn(&Stage)) {
     for cgroups in [CgroupUse::WherePossible, CgroupUse::Never] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, on_stage(cgroups, &play)).await.expect("the play hangs");
+            tokio::time::timeout(PATIENCE, on_stage(cgroups, play)).await.expect("the play hangs");
         });
     }
 }

@@ -101,3 +101,6 @@ fn same_but_shutdown(before: &Lifecycle, after: &Lifecycle) -> bool {
         && *uninstall == after.uninstall
         && *error_reset_time == after.error_reset_time
 }
+
+#[cfg(test)]
+mod tests;

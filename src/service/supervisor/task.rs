@@ -47,6 +47,8 @@ pub(super) struct Task {
     surroundings: Surroundings,
     bootstraps: BTreeSet<ComponentName>,
     course: Course,
+    /// The machine has come to its end.
+    at_rest: bool,
 }
 
 /// Whether the daemon goes on.
@@ -83,6 +85,7 @@ impl Task {
             surroundings: Surroundings::default(),
             bootstraps: BTreeSet::new(),
             course: Course::On,
+            at_rest: false,
         }
     }
 
@@ -94,7 +97,7 @@ impl Task {
                 Course::On => None,
                 Course::Closing { deadline, .. } => Some(*deadline),
             };
-            let closed = tokio::select! {
+            tokio::select! {
                 request = self.requests.recv(), if !self.requests.is_closed() || deadline.is_none() => {
                     match request {
                         Some(request) => self.take(request),
@@ -104,27 +107,26 @@ impl Task {
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => self.done(done),
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => self.on(Event::Tick),
                 () = std::future::ready(()), if !self.to_begin.is_empty() => {
-                    let closed = self.begin_next();
+                    self.begin_next();
                     tokio::task::yield_now().await;
-                    closed
                 }
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Closed::Yes,
-            };
-            if closed == Closed::Yes {
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.at_rest = true,
+            }
+            if self.at_rest {
                 return self.leave().await;
             }
         }
     }
 
-    fn take(&mut self, request: Request) -> Closed {
+    fn take(&mut self, request: Request) {
         // An asker that has gone away does not need the answer.
         match request {
             Request::Apply { set, reply } => {
-                let closed = self.apply(set);
-                let _ = reply.send(());
-                return closed;
+                if self.apply(set).is_ok() {
+                    let _ = reply.send(());
+                }
             }
-            Request::Settled { tracked, reply } => return self.settle(tracked, reply),
+            Request::Settled { tracked, reply } => self.settle(tracked, reply),
             Request::Bootstrap { name, component, reply } => self.bootstrap(name, *component, reply),
             Request::Restart { name, reply } => drop(reply.send(self.ask(Ask::Restart(name)))),
             Request::Stop { name, reply } => drop(reply.send(self.ask(Ask::Stop(name)))),
@@ -133,52 +135,47 @@ impl Task {
             Request::Report { name, state, reply } => drop(reply.send(self.report(name, state))),
             Request::Components { reply } => drop(reply.send(self.machine.statuses())),
             Request::ComponentOf { token, reply } => drop(reply.send(self.tokens.component_of(&token).cloned())),
-            Request::ShutDown { reply } => return self.close(Some(reply)),
+            Request::ShutDown { reply } => self.close(Some(reply)),
         }
-        Closed::No
     }
 
-    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Closed {
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Event(event)) => {
                 if let Event::Exited { ticket, .. } = &event {
                     self.living.remove(ticket);
                 }
-                self.on(event)
+                self.on(event);
             }
             Ok(Done::Bootstrapped { name }) => {
                 self.bootstraps.remove(&name);
                 if !self.machine.knows(&name) {
                     self.forget(&name);
                 }
-                Closed::No
             }
             // A job is never aborted, and a panic ends the daemon.
-            Ok(Done::StepEnded) | Err(_) => Closed::No,
+            Ok(Done::StepEnded) | Err(_) => {}
         }
     }
 
-    fn apply(&mut self, set: Box<DesiredSet>) -> Closed {
+    /// Refused when going down: the next start gets the set again.
+    fn apply(&mut self, set: Box<DesiredSet>) -> Result<(), Refused> {
         self.surroundings =
             Surroundings { environment: set.environment.clone(), run_with_default: set.run_with_default.clone() };
-        match self.machine.ask(Ask::Apply(set), now()) {
-            Ok(effects) => self.act(effects),
-            // Going down: the next start gets the set again.
-            Err(_) => Closed::No,
-        }
+        self.ask(Ask::Apply(set))
     }
 
-    fn settle(&mut self, tracked: Vec<ComponentName>, reply: oneshot::Sender<Settlement>) -> Closed {
+    fn settle(&mut self, tracked: Vec<ComponentName>, reply: oneshot::Sender<Settlement>) {
         for (question, _) in self.askers.extract_if(.., |_, asker| asker.is_closed()) {
             self.machine.withdraw(question);
         }
         if !matches!(self.course, Course::On) {
-            return Closed::No;
+            return;
         }
         self.last_question += 1;
         self.askers.insert(self.last_question, reply);
         let effects = self.machine.settle(self.last_question, tracked, now());
-        self.act(effects)
+        self.act(effects);
     }
 
     fn ask(&mut self, ask: Ask) -> Result<(), Refused> {
@@ -231,13 +228,12 @@ impl Task {
         });
     }
 
-    fn on(&mut self, event: Event) -> Closed {
+    fn on(&mut self, event: Event) {
         let effects = self.machine.on(event, now());
-        self.act(effects)
+        self.act(effects);
     }
 
-    fn act(&mut self, effects: Vec<Effect>) -> Closed {
-        let mut closed = Closed::No;
+    fn act(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Begin(order) => self.to_begin.push_back(order),
@@ -264,18 +260,17 @@ impl Task {
                         let _ = asker.send(settlement);
                     }
                 }
-                Effect::Closed => closed = Closed::Yes,
+                Effect::Closed => self.at_rest = true,
             }
         }
-        closed
     }
 
     /// Begins the next step that is still wanted.
-    fn begin_next(&mut self) -> Closed {
-        let Some(order) = self.to_begin.pop_front() else { return Closed::No };
+    fn begin_next(&mut self) {
+        let Some(order) = self.to_begin.pop_front() else { return };
         let Order { name, ticket, step, what, life, state } = *order;
         if !self.machine.awaits(&name, ticket) {
-            return Closed::No;
+            return;
         }
         let token = self.tokens.of(&name);
         let to_begin = ToBegin { name: &name, step, what: &what, life: &life, state, token: &token };
@@ -283,7 +278,7 @@ impl Task {
             Begun::Living(running) => {
                 let pid = running.pid;
                 self.watch(name.clone(), ticket, running);
-                self.on(Event::Begun { name, ticket, pid })
+                self.on(Event::Begun { name, ticket, pid });
             }
             Begun::Skipped => self.on(Event::Skipped { name, ticket }),
             Begun::NotStarted(why) => self.on(Event::NotStarted { name, ticket, why }),
@@ -338,11 +333,10 @@ impl Task {
         let _ = self.news.send(news);
     }
 
-    fn close(&mut self, closer: Option<oneshot::Sender<()>>) -> Closed {
+    fn close(&mut self, closer: Option<oneshot::Sender<()>>) {
         match &mut self.course {
             Course::Closing { closers, .. } => {
                 closers.extend(closer);
-                Closed::No
             }
             Course::On => {
                 self.course =
@@ -350,7 +344,7 @@ impl Task {
                 self.askers.clear();
                 match self.machine.ask(Ask::Close, now()) {
                     Ok(effects) => self.act(effects),
-                    Err(_) => Closed::Yes,
+                    Err(_) => self.at_rest = true,
                 }
             }
         }
@@ -383,13 +377,6 @@ impl Task {
             }
         }
     }
-}
-
-/// Whether the machine has come to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Closed {
-    Yes,
-    No,
 }
 
 /// The time as the machine takes it.

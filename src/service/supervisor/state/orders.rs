@@ -34,10 +34,8 @@ impl Machine {
             Ask::Apply(set) => self.apply(*set),
             Ask::Restart(name) => self.restart(&name)?,
             Ask::Stop(name) => self.stop_by_order(&name)?,
-            Ask::Pause(name) => self.running(&name, "only a RUNNING component can be paused").map(|_| ())?,
-            Ask::Resume(name) => {
-                self.running(&name, "only a RUNNING component can be paused or resumed").map(|_| ())?
-            }
+            Ask::Pause(name) => self.check_running(&name, "only a RUNNING component can be paused")?,
+            Ask::Resume(name) => self.check_running(&name, "only a RUNNING component can be resumed")?,
         }
         Ok(self.finish(now))
     }
@@ -171,11 +169,11 @@ impl Machine {
         }
     }
 
-    fn running(&mut self, name: &ComponentName, why: &'static str) -> Result<&mut Unit, Refused> {
+    fn check_running(&mut self, name: &ComponentName, why: &'static str) -> Result<(), Refused> {
         let unit = self.present(name)?;
         let state = unit.state();
         if state == ComponentState::Running && !unit.is_going() {
-            Ok(unit)
+            Ok(())
         } else {
             Err(Refused::WrongState { name: name.clone(), state, why })
         }

@@ -98,7 +98,7 @@ impl Machine {
             && let Phase::Starting(hand) = &mut unit.phase
         {
             let hand = hand.take();
-            self.to_running(name, hand, now + Self::STEADY);
+            self.enter_running(name, hand, now + Self::STEADY);
             self.alarms.insert((now + Self::STEADY, ticket, Alarm::Steady), name.clone());
         }
     }
@@ -124,7 +124,7 @@ impl Machine {
                 *hand = None;
                 self.begin_run(name, now);
             }
-            (StepName::Startup, Phase::Starting(_)) if went_well => self.to_running(name, None, now),
+            (StepName::Startup, Phase::Starting(_)) if went_well => self.enter_running(name, None, now),
             (StepName::Startup, Phase::Running { hand, .. }) if went_well => *hand = None,
             (StepName::Run, Phase::Starting(_)) if went_well => self.nothing_to_run(name),
             (StepName::Run, Phase::Running { .. }) if went_well => self.stop(name, None),
@@ -162,7 +162,7 @@ impl Machine {
                     // The time limit was for becoming RUNNING.
                     self.alarms.remove(&(deadline, hand.ticket, Alarm::Timeout));
                 }
-                self.to_running(name, Some(Hand { deadline: None, ..hand }), now);
+                self.enter_running(name, Some(Hand { deadline: None, ..hand }), now);
             }
             (Phase::Starting(_), ComponentState::Errored) => {
                 self.fail(name, Origin::Starting, Blame::reported(StepName::Startup), now);
@@ -186,7 +186,7 @@ impl Machine {
         self.enter(name, Phase::Installed, Blame::none());
     }
 
-    fn to_running(&mut self, name: &ComponentName, hand: Option<Hand>, steady_at: Instant) {
+    fn enter_running(&mut self, name: &ComponentName, hand: Option<Hand>, steady_at: Instant) {
         if let Some(unit) = self.units.get_mut(name) {
             unit.tally.clear(Origin::Starting);
         }
