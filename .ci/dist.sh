@@ -67,7 +67,7 @@ compile() (
 		;;
 	esac
 	export PATH="$tools/bin:$PATH"
-	nice -n 10 cargo-zigbuild zigbuild --release --locked --target-dir "$build" --bin greengrass "$@"
+	cargo-zigbuild zigbuild --release --locked --target-dir "$build" --bin greengrass "$@"
 )
 
 # The symbols of this machine's own binary stay beside it: the size report reads them.

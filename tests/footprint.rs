@@ -1,0 +1,26 @@
+//! Holds the sizes that `docs/SPECIFICATION.md` promises, on the binary that `make dist` built.
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn static_binary_is_no_larger_than_promised() {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dist");
+    let mut seen = 0;
+    for (triple, largest) in LARGEST {
+        let Ok(status) = fs::metadata(dist.join(triple).join("greengrass")) else { continue };
+        seen += 1;
+        assert!(status.len() <= *largest, "{triple}: {} bytes, promised are {largest} (F1)", status.len());
+    }
+    if seen == 0 {
+        eprintln!("SKIPPED: no binary in target/dist; `make dist` builds them, `make test` does so before the tests");
+    }
+}
+
+/// F1, in bytes.
+const LARGEST: &[(&str, u64)] = &[
+    ("x86_64-unknown-linux-musl", 6_000_000),
+    ("aarch64-unknown-linux-musl", 6_000_000),
+    ("armv7-unknown-linux-musleabihf", 6_000_000),
+    ("arm-unknown-linux-musleabihf", 6_000_000),
+];
