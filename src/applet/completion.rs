@@ -9,7 +9,7 @@ use super::{USAGE, help};
 
 /// Prints the script for the shell the one argument names.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let [shell] = &arguments[..] else { return teach() };
+    let Ok([shell]) = <[OsString; 1]>::try_from(arguments) else { return teach() };
     match shell.to_str() {
         Some("--help" | "-h") => help::print(TEACH),
         Some(word) => match word.parse() {

@@ -28,7 +28,8 @@ pub(super) async fn answer(to: &mut Connection, request: Request, services: &Ser
             None => return Err(supervisor::Refused::Unknown(name).into()),
         },
         Request::CreateDeployment(request) => {
-            to.send(&Answer::Submitted { id: deploy.submit(*request).await? }).await?
+            let id = deploy.submit(*request).await?;
+            to.send(&Answer::Submitted { id }).await?;
         }
         Request::Deployment { id } => to.send(&Answer::Deployment(Box::new(deploy.status(id).await?))).await?,
         Request::Deployments => {

@@ -190,7 +190,6 @@ fn slow_reader_holds_up_nobody() {
     let long = "x".repeat(4096);
     let writer = {
         let logs = scene.logs.clone();
-        let long = long.clone();
         std::thread::spawn(move || (0..2000).for_each(|_| say(&logs, &long)))
     };
     // The slow one's socket is full long before the writer is done; another is served all the time.

@@ -193,7 +193,6 @@ async fn deploy(
                 _ => Err(Refused::Unknown(id)),
             })),
             Some(Request::List { reply }) => drop(reply.send(vec![running.clone(), failed()])),
-            Some(_) => {}
             None => return,
         }
     }

@@ -124,8 +124,8 @@ mod tests {
     use super::*;
     use crate::wire::name::ComponentVersion;
 
-    fn values(create: Create) -> serde_json::Value {
-        serde_json::to_value(request(&create).unwrap()).unwrap()
+    fn values(create: &Create) -> serde_json::Value {
+        serde_json::to_value(request(create).unwrap()).unwrap()
     }
 
     #[test]
@@ -152,12 +152,12 @@ mod tests {
             "failureHandlingPolicy": "DO_NOTHING",
             "componentUpdatePolicy": {"action": "SKIP_NOTIFY_COMPONENTS", "timeout": 60},
         });
-        assert_eq!(values(create), expected);
+        assert_eq!(values(&create), expected);
     }
 
     #[test]
     fn relative_directory_becomes_absolute() {
-        let values = values(Create { recipe_dir: Some("src".into()), ..Create::default() });
+        let values = values(&Create { recipe_dir: Some("src".into()), ..Create::default() });
         let expected = std::env::current_dir().unwrap().join("src");
         assert_eq!(values["recipeDirectory"], json!(expected));
     }

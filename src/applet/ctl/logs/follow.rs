@@ -45,7 +45,7 @@ impl Watch {
 
 /// Shows new lines of files until the last window closes; without windows, until the user has enough.
 pub(super) fn files(
-    watch: Watch,
+    watch: &Watch,
     mut sources: Vec<Source>,
     logs: impl Fn() -> Vec<Log>,
     selector: &impl Fn() -> Selector,

@@ -75,7 +75,7 @@ fn get(get: &Get, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), 
     merge::merge(&mut sources, whole, |entry| show.print(entry, printer))?;
     match watch {
         Some(watch) => {
-            follow::files(watch, sources, || logs_again(get, root, shape), &selector, &windows, &show, printer)
+            follow::files(&watch, sources, || logs_again(get, root, shape), &selector, &windows, &show, printer)
         }
         None => Ok(()),
     }
