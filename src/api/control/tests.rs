@@ -227,8 +227,8 @@ fn closing_ends_streams_and_removes_the_socket() {
     while scene.news.send(started("A")).is_err() {
         std::thread::yield_now();
     }
-    scene.close();
     assert!(matches!(line(&mut peer), Answer::News(_)));
+    scene.close();
     let last = line(&mut peer);
     assert!(matches!(last, Answer::Error(Fault { code: Code::GoingDown, .. })), "{last:?}");
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);

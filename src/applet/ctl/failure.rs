@@ -154,6 +154,11 @@ fn explain(root: &Path, error: &ClientError) -> String {
             )
         }
         ClientError::Forbidden { socket } => match std::fs::metadata(socket) {
+            // Nobody should join the group of root to read a list of components.
+            Ok(metadata) if metadata.gid() == 0 => format!(
+                "you may not open {}: only root may. 'greengrassd --owner-group GROUP' lets the members of a group in",
+                socket.display()
+            ),
             Ok(metadata) => {
                 let group = account::group_name(metadata.gid()).unwrap_or_else(|| metadata.gid().to_string());
                 format!(

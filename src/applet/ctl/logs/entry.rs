@@ -80,8 +80,7 @@ fn text(line: &str) -> Option<(i64, Map<String, Value>)> {
         Some((event, message)) if !event.contains(' ') => (Some(event), message),
         _ => (None, said),
     };
-    let contexts = contexts.split(", ").filter_map(|pair| pair.split_once('='));
-    let contexts: Map<_, _> = contexts.map(|(key, value)| (key.into(), value.into())).collect();
+    let contexts: Map<_, _> = pairs(contexts).into_iter().map(|(key, value)| (key.into(), value.into())).collect();
     let fields = [
         ("thread", thread.into()),
         ("level", level.into()),
@@ -93,6 +92,22 @@ fn text(line: &str) -> Option<(i64, Map<String, Value>)> {
         ("cause", if cause.is_empty() { Value::Null } else { cause.into() }),
     ];
     Some((time, fields.into_iter().map(|(key, value)| (key.into(), value)).collect()))
+}
+
+/// `k=v, …`; a comma that no key follows belongs to the value before it.
+fn pairs(text: &str) -> Vec<(&str, String)> {
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    for part in text.split(", ") {
+        match (part.split_once('='), pairs.last_mut()) {
+            (Some((key, value)), _) if !key.is_empty() && !key.contains(' ') => pairs.push((key, value.into())),
+            (_, Some((_, value))) => {
+                value.push_str(", ");
+                value.push_str(part);
+            }
+            (_, None) => {}
+        }
+    }
+    pairs
 }
 
 /// `<priority>Mmm dd hh:mm:ss host logger (class): message`; priority, logger and class may be absent.
@@ -156,6 +171,14 @@ mod tests {
         assert_eq!(json.fields, text.fields);
         assert_eq!((json.time, text.time), (1_795_299_591_123, 1_795_299_591_123));
         assert_eq!(text.value("serviceName").as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn comma_in_a_context_belongs_to_its_value() {
+        let line = "2026-01-01T00:00:00.000Z [INFO] (t) l: m. {reason=root, and a = b, end, state=NEW}";
+        let entry = entry(line, Shape::Greengrass);
+        assert_eq!(entry.value("reason").as_deref(), Some("root, and a = b, end"));
+        assert_eq!(entry.value("state").as_deref(), Some("NEW"));
     }
 
     #[test]

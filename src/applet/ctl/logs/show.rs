@@ -57,10 +57,10 @@ impl Show {
 fn short(entry: &Entry) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     let logger = entry.value("loggerName").unwrap_or_default();
-    // The last two names of a Java class tell enough; names of components are told whole.
+    // The last two names of a class or module tell enough; names of components are told whole.
     let logger = match logger.strip_prefix("com.aws.") {
         Some(class) => class.rmatch_indices('.').nth(1).map_or(class, |(dot, _)| &class[dot + 1..]).to_owned(),
-        None => logger,
+        None => logger.rmatch_indices("::").nth(1).map_or(&*logger, |(cut, _)| &logger[cut + 2..]).to_owned(),
     };
     let mut text = format!("{} [{}] {logger}: {}", date(entry.time, format), level(entry), said(entry));
     if let Some(cause) = entry.value("cause") {
@@ -131,6 +131,8 @@ mod tests {
             "2026-11-21T22:19:51.123Z [WARN] (t) com.aws.greengrass.lifecycle.A: stderr. Hi. {serviceName=A} boom\n";
         assert_eq!(show(false, false).text(&entry(LINE)), short);
         assert_eq!(show(true, false).text(&entry(LINE)), long);
+        let ours = "2026-11-21T22:19:51.123Z [INFO] (main) greengrass::service::deploy::task: Done. {}";
+        assert_eq!(show(false, false).text(&entry(ours)), "2026-11-21 22:19:51 UTC [INFO] deploy::task: Done. {}\n");
         assert_eq!(show(false, false).text(&entry("as it is")), "as it is\n");
     }
 
