@@ -4,6 +4,8 @@ pub mod archive;
 pub mod artifacts;
 pub mod document;
 pub mod file;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod lock;
 pub mod paths;
 pub mod recipes;

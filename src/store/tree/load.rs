@@ -13,6 +13,7 @@ use super::{Edit, KeyPath, Tree};
 use crate::base::clock::Timestamp;
 use crate::base::report::Report;
 use crate::store::file::{self, FileError};
+use crate::wire::recipe::{self, Format, Recipe, read_document};
 
 /// A configuration file named on the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,9 +34,6 @@ pub struct Opened {
     /// What was not as it should be, and how it was mended.
     pub findings: Vec<Finding>,
 }
-
-/// Larger configuration files are refused.
-const MAX_EXTERNAL: u64 = 16 << 20;
 
 /// Loads the configuration from `directory` (`<root>/config`).
 ///
@@ -150,18 +148,18 @@ fn read_implicit(path: &Path, findings: &mut Vec<Finding>) -> Option<(Map<String
 /// Reads a configuration file, YAML or JSON, as of its modification time.
 fn read_external(path: &Path) -> Result<(Map<String, Value>, Timestamp), LoadError> {
     let missing = || FileError::Read { path: path.to_owned(), cause: io::ErrorKind::NotFound.into() };
-    let text = file::read(path, MAX_EXTERNAL)?.ok_or_else(missing)?;
+    let text = file::read(path, Recipe::MAX_BYTES as u64)?.ok_or_else(missing)?;
     let modified = std::fs::metadata(path).and_then(|found| found.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    match parse_external(&text) {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match read_document(&text, Format::of_extension(extension).unwrap_or(Format::Yaml)) {
         Ok(Value::Object(value)) => Ok((value, Timestamp::of(modified))),
-        Ok(Value::Null) => Ok((Map::new(), Timestamp::of(modified))),
         Ok(_) => Err(LoadError::NotAMap { path: path.to_owned() }),
-        Err(cause) => Err(LoadError::Parse { path: path.to_owned(), cause }),
+        Err(recipe::Finding { position, field, reason, .. }) => {
+            let line = position.map_or(1, |position| position.line);
+            let what = if field.is_empty() { "it".into() } else { field };
+            Err(LoadError::Parse { path: path.to_owned(), line, fault: format!("{what} {reason}") })
+        }
     }
-}
-
-fn parse_external(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text)
 }
 
 /// Something about the stored configuration that was not as it should be.
@@ -208,12 +206,59 @@ impl fmt::Display for Finding {
 pub enum LoadError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} is not a configuration file", path.display())]
-    Parse {
-        path: PathBuf,
-        #[source]
-        cause: serde_json::Error,
-    },
+    #[error("{} is not a configuration file: line {line}: {fault}", path.display())]
+    Parse { path: PathBuf, line: usize, fault: String },
     #[error("{} is not a configuration file: the outermost value must be a map", path.display())]
     NotAMap { path: PathBuf },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn configuration_file_is_taken_once_and_later_only_when_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let yaml = "---\nsystem:\n  thingName: \"thing\"\nservices:\n  main:\n    dependencies: [a, b]\n";
+        std::fs::write(scratch.path().join("config.yaml"), yaml).unwrap();
+        let value = json!({"system": {"thingName": "thing"}, "services": {"main": {"dependencies": ["a", "b"]}}});
+        let opened = open(scratch.path(), &Given::Nothing).unwrap();
+        assert_eq!(opened.tree.value(&KeyPath::root()), Some(value.clone()));
+        assert!(opened.tree.modified(&KeyPath::root()).unwrap() > Timestamp(1_700_000_000_000), "the file's time");
+
+        std::fs::write(scratch.path().join("config.yaml"), "system: {thingName: other}").unwrap();
+        let opened = open(scratch.path(), &Given::Nothing).unwrap();
+        assert_eq!(opened.tree.value(&KeyPath::root()), Some(value));
+        let opened = open(scratch.path(), &Given::Init(scratch.path().join("config.yaml"))).unwrap();
+        assert_eq!(opened.tree.text(&KeyPath::new(["system", "thingName"])).as_deref(), Some("other"));
+        assert!(opened.tree.contains(&KeyPath::new(["services", "main"])));
+        let opened = open(scratch.path(), &Given::Base(scratch.path().join("config.yaml"))).unwrap();
+        assert_eq!(opened.tree.value(&KeyPath::root()), Some(json!({"system": {"thingName": "other"}})));
+    }
+
+    #[test]
+    fn named_file_must_be_a_configuration_and_another_is_passed_over() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("config.yaml");
+        for bad in ["- a", "a: [", "a: 1\nA\u{0}: 2", "", "\"text\""] {
+            std::fs::write(&path, bad).unwrap();
+            let refused = open(scratch.path(), &Given::Init(path.clone())).unwrap_err().to_string();
+            assert!(refused.contains("config.yaml is not a configuration file"), "{refused}");
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::copy(&path, directory.path().join("config.yaml")).unwrap();
+            let opened = open(directory.path(), &Given::Nothing).unwrap();
+            assert!(matches!(&opened.findings[..], [Finding::ExternalIgnored { .. }]), "{bad:?}");
+        }
+        let missing = open(scratch.path(), &Given::Base(scratch.path().join("none"))).unwrap_err();
+        assert!(missing.to_string().contains("none"));
+    }
+
+    #[test]
+    fn directory_that_is_missing_is_a_finding_not_the_end() {
+        let opened = open(Path::new("/does/not/exist"), &Given::Nothing).unwrap();
+        assert!(matches!(&opened.findings[..], [Finding::LogNotWritten { .. }]));
+        assert!(opened.findings[0].to_string().contains("/does/not/exist/config.tlog"), "{}", opened.findings[0]);
+    }
 }

@@ -113,6 +113,21 @@ impl Tree {
     }
 }
 
+/// For the fuzzer: reads bytes as a log, and checks that what was read survives being written.
+#[doc(hidden)]
+pub fn fuzz_log(data: &[u8]) {
+    let Ok(scanned) = scan::scan_from(data) else { return };
+    let lines = |tree: &Tree| {
+        let mut lines = Vec::new();
+        tree.dump(&mut |entry| line::encode(&entry, false, None, &mut lines)).map(|()| lines)
+    };
+    let Ok(written) = lines(&scanned.tree) else { return };
+    if !written.is_empty() {
+        let again = scan::scan_from(written.as_slice()).ok().and_then(|again| lines(&again.tree).ok());
+        assert_eq!(again, Some(written), "a log must survive being rewritten");
+    }
+}
+
 /// A tree of the persistent nodes of `value`, all modified at one time.
 impl From<(Map<String, Value>, Timestamp)> for Tree {
     fn from((value, time): (Map<String, Value>, Timestamp)) -> Self {

@@ -118,6 +118,11 @@ pub struct Parsed {
     pub warnings: Vec<Finding>,
 }
 
+/// Reads a JSON or YAML text that is no recipe, under the same rules: a configuration file, say.
+pub fn read_document(bytes: &[u8], format: Format) -> Result<Value, Finding> {
+    read::document(bytes, format)
+}
+
 impl Recipe {
     /// The only format version there is.
     pub const FORMAT_VERSION: &'static str = "2020-01-25";

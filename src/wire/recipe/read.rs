@@ -32,6 +32,16 @@ pub(super) fn recipe(bytes: &[u8], format: Format) -> Result<Parsed, RecipeError
     }
 }
 
+/// Any text of one of our formats, without a meaning.
+pub(super) fn document(bytes: &[u8], format: Format) -> Result<serde_json::Value, Finding> {
+    let text = decode(bytes)?;
+    let node = match format {
+        Format::Json => json::read(text),
+        Format::Yaml => yaml::read(text).map(|(node, _)| node),
+    };
+    node.map(Node::into_value).map_err(|fault| fault.locate(text))
+}
+
 /// The text, its byte order mark dropped.
 fn decode(bytes: &[u8]) -> Result<&str, Finding> {
     let document =
