@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use greengrass::base::log::{LogSettings, Logs};
@@ -24,31 +25,39 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// A jail over a root of its own.
 struct Rig {
-    root: TempDir,
+    root: PathBuf,
+    /// Removed at the end, unless it is someone else's.
+    _directory: Option<TempDir>,
     jail: Jail,
     group: PathBuf,
 }
 
 impl Rig {
     fn new(cgroup_use: CgroupUse) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         // Other users must find their way in.
-        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let paths = Paths::new(root.path().into());
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut rig = Self::at(directory.path(), cgroup_use, Children::Shared);
+        rig._directory = Some(directory);
+        rig
+    }
+
+    fn at(root: &Path, cgroup_use: CgroupUse, children: Children) -> Self {
+        let paths = Paths::new(root.into());
         for (directory, _) in paths.directories() {
             fs::create_dir_all(directory).unwrap();
         }
-        let parent = format!("gg-test-{}", root.path().file_name().unwrap().to_string_lossy().replace('.', ""));
+        let parent = format!("gg-test-{}", root.file_name().unwrap().to_string_lossy().replace('.', ""));
         let settings = JailSettings {
             cgroup_parent: parent.clone(),
             cgroup_use,
             keeper: vec![env!("CARGO_BIN_EXE_greengrass").into(), "keeper".into()],
-            children: Children::Shared,
+            children,
             ..JailSettings::default()
         };
         let logs = Logs::new(LogSettings::in_directory(paths.logs()));
         let jail = Jail::new(&paths, settings, logs).unwrap();
-        Self { jail, group: parent.into(), root }
+        Self { jail, group: parent.into(), root: root.into(), _directory: None }
     }
 
     /// One per means this machine gives; says which are left out.
@@ -67,11 +76,11 @@ impl Rig {
     }
 
     fn work(&self, file: &str) -> PathBuf {
-        self.root.path().join("work/c").join(file)
+        self.root.join("work/c").join(file)
     }
 
     fn log(&self, component: &str) -> String {
-        let mut files: Vec<_> = fs::read_dir(self.root.path().join("logs"))
+        let mut files: Vec<_> = fs::read_dir(self.root.join("logs"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(component))
@@ -100,9 +109,7 @@ impl Drop for Rig {
         if std::thread::panicking() {
             return;
         }
-        for component in ["c", "d"] {
-            self.jail.remove(&name(component)).unwrap();
-        }
+        self.jail.remove(&name("c")).unwrap();
         for hierarchy in ["", "freezer", "memory", "cpu", "cpu,cpuacct", "unified"] {
             let group = PathBuf::from("/sys/fs/cgroup").join(hierarchy).join(&self.group);
             if group.exists() {
@@ -165,10 +172,10 @@ async fn script_tells_its_exit_code_or_its_signal() {
 async fn script_gets_a_clean_process() {
     for rig in Rig::all() {
         let script = "pwd; readlink /proc/self/fd/0; ls /proc/self/fd | wc -w; umask; \
-                      grep -E '^Sig(Ign|Blk)' /proc/self/status; ps -o sid= -p $$ 2>/dev/null || true";
+                      grep -E '^Sig(Ign|Blk)' /proc/$$/status; ps -o sid= -p $$ 2>/dev/null || true";
         assert!(rig.run(script).await.success());
         let log = rig.log("c");
-        let work = rig.root.path().join("work/c");
+        let work = rig.root.join("work/c");
         assert!(log.contains(&format!("stdout. {}.", work.display())), "{log}");
         assert!(log.contains("stdout. /dev/null."), "{log}");
         // 0, 1, 2 and the directory `ls` reads.
@@ -313,10 +320,11 @@ EOF
 async fn end_step_leaves_other_steps_alone() {
     for rig in Rig::all() {
         let stays = rig.jail.spawn(order("c", "sleep 1000")).unwrap();
-        let mut shutdown = order("c", "trap '' TERM; while :; do sleep 1000; done");
+        let mut shutdown = order("c", "trap '' TERM; echo $$ > deaf; while :; do sleep 1000; done");
         shutdown.step = StepName::Shutdown;
         let hangs = rig.jail.spawn(shutdown).unwrap();
         let id = hangs.id;
+        rig.pids("deaf", 1).await;
         rig.jail.end_step(&name("c"), id, SHORT).await;
         assert_eq!(hangs.wait().await, Exit::Signal(9));
         assert!(lives(stays.pid));
@@ -329,9 +337,10 @@ async fn end_step_leaves_other_steps_alone() {
 async fn twenty_writers_lose_and_tear_no_line() {
     const LINES: usize = 10_000;
     for rig in Rig::all() {
+        // `echo` of a shell writes each line at once, so whatever is torn, we tore.
         let script = format!(
             "for w in 0 1 2 3 4 5 6 7 8 9; do for s in 1 2; do
-               awk -v w=$w -v s=$s 'BEGIN {{ for (i = 0; i < {}; i++) print w \"-\" s \"-\" i \"-end\" > \"/dev/fd/\" s }}' &
+               ( i=0; while [ $i -lt {} ]; do echo $w-$s-$i-end >&$s; i=$((i + 1)); done ) &
              done; done; wait",
             LINES / 20
         );
@@ -351,11 +360,11 @@ async fn twenty_writers_lose_and_tear_no_line() {
 async fn flood_is_logged_whole_and_within_the_limits() {
     for rig in Rig::all() {
         assert!(rig.run("head -c 20000000 /dev/zero | tr '\\0' x; echo; echo done").await.success());
-        let files: Vec<_> = fs::read_dir(rig.root.path().join("logs")).unwrap().flatten().collect();
+        let files: Vec<_> = fs::read_dir(rig.root.join("logs")).unwrap().flatten().collect();
         let total: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
         assert!(files.len() > 5 && total <= 10_240 * 1024, "{} files, {total} bytes", files.len());
         assert!(files.iter().all(|file| file.metadata().unwrap().len() <= 1024 * 1024));
-        let last = fs::read_to_string(rig.root.path().join("logs/c.log")).unwrap();
+        let last = fs::read_to_string(rig.root.join("logs/c.log")).unwrap();
         assert!(last.contains("continues=true") && last.contains("stdout. done. "));
     }
 }
@@ -380,6 +389,60 @@ async fn component_that_stops_its_keeper_still_ends() {
     rig.pids("pid", 1).await;
     rig.end(GRACE).await;
     assert!(!lives(running.pid));
+}
+
+/// Run in a process of its own by the tests below, which kill it: does nothing when the test runner calls it.
+#[tokio::test]
+async fn helper_daemon() {
+    let (Ok(root), Ok(means)) = (std::env::var("JAIL_TEST_ROOT"), std::env::var("JAIL_TEST_MEANS")) else { return };
+    let cgroup_use = if means == "groups" { CgroupUse::WherePossible } else { CgroupUse::Never };
+    let rig = Rig::at(Path::new(&root), cgroup_use, Children::AllOurs);
+    rig.jail.sweep().await.unwrap();
+    let script = "trap '' TERM HUP; echo $$ > one; (setsid env -i sh -c \"trap '' TERM; echo \\$\\$ > two; while :; do sleep 1; done\" &)
+        while :; do sleep 1; done";
+    let running = rig.jail.spawn(order("c", script)).unwrap();
+    running.wait().await;
+    fs::write(rig.work("told"), "").unwrap();
+    std::future::pending::<()>().await;
+}
+
+fn helper(root: &Path, means: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "helper_daemon"])
+        .env("JAIL_TEST_ROOT", root)
+        .env("JAIL_TEST_MEANS", means)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn killed_daemon_leaves_nothing_behind() {
+    for rig in Rig::all() {
+        let grouped = rig.jail.means().cgroups != Cgroups::None;
+        let mut daemon = helper(&rig.root, if grouped { "groups" } else { "keeper" });
+        let pids = [rig.pids("one", 1).await[0], rig.pids("two", 1).await[0]];
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        rig.jail.sweep().await.unwrap();
+        for pid in pids {
+            assert!(!lives(pid), "{pid} lives with {}", rig.jail.means());
+        }
+    }
+}
+
+#[tokio::test]
+async fn daemon_ends_what_a_killed_keeper_left() {
+    let rig = Rig::new(CgroupUse::Never);
+    let mut daemon = helper(&rig.root, "keeper");
+    let pids = [rig.pids("one", 1).await[0], rig.pids("two", 1).await[0]];
+    assert!(sys::signal::send(parent_of(pids[0]), sys::signal::Send::Kill).unwrap());
+    eventually(|| rig.work("told").exists().then_some(())).await;
+    for pid in pids {
+        assert!(!exists(pid), "{pid}");
+    }
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
 }
 
 fn parent_of(pid: i32) -> i32 {
@@ -459,7 +522,7 @@ async fn root_switches_to_the_user_of_run_with() {
             eprintln!("SKIPPED: switching users needs root");
             return;
         }
-        let artifacts = rig.root.path().join("packages/artifacts/c/1.0.0");
+        let artifacts = rig.root.join("packages/artifacts/c/1.0.0");
         fs::create_dir_all(artifacts.join("below")).unwrap();
         fs::write(artifacts.join("below/file"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", artifacts.join("link")).unwrap();

@@ -57,7 +57,7 @@ impl Group {
             match fs::read_to_string(group.join("cgroup.procs")) {
                 // 0 is a process of another pid namespace, which we could not signal.
                 Ok(text) => {
-                    found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0))
+                    found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
                 }
                 // The second is how the kernel says that the group went away while we read.
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
@@ -223,10 +223,12 @@ fn subdirectories(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Microseconds of processor time per period, at least what the kernel accepts.
-
 fn quota(cpus: f64, period: u64, least: u64) -> u64 {
     ((cpus * period as f64) as u64).clamp(least, i64::MAX as u64 / 1_000_000)
 }
 
 /// What the kernel starts with, in microseconds.
 const DEFAULT_PERIOD: u64 = 100_000;
+
+#[cfg(test)]
+mod tests;

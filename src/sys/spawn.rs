@@ -113,6 +113,8 @@ impl Between {
         rustix::process::setsid()?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         default_signals();
+        // The mask would stay as ours is, and a keeper blocks everything.
+        nix::sys::signal::SigSet::empty().thread_set_mask()?;
         // While we may still raise limits.
         if let Some(soft) = self.open_files {
             crate::limit::set_open_files(Some(soft))?;

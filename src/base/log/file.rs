@@ -43,12 +43,14 @@ impl Files {
 
     /// Appends whole lines. What cannot be written is counted and told later.
     pub(super) fn write(&mut self, settings: &LogSettings, log: &str, lines: &[u8]) {
-        let now = SystemTime::now();
-        let mut left = lines;
-        let done = self.try_write(settings, log, &mut left, now);
-        match done {
-            Ok(()) => {}
-            Err(cause) => self.miss(settings, log, left, left.len() < lines.len(), &cause),
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(fitting(rest, settings.file_size));
+            let mut left = part;
+            if let Err(cause) = self.try_write(settings, log, &mut left, SystemTime::now()) {
+                self.miss(settings, log, left, left.len() < part.len(), &cause);
+            }
+            rest = after;
         }
     }
 
@@ -130,6 +132,17 @@ impl Files {
         missed.torn |= torn;
         missed.why = cause.to_string();
     }
+}
+
+/// How many bytes of whole lines fit into one file; a line larger than a file still goes whole.
+fn fitting(lines: &[u8], file_size: u64) -> usize {
+    let size = usize::try_from(file_size).unwrap_or(usize::MAX);
+    if lines.len() <= size {
+        return lines.len();
+    }
+    let ends = |part: &[u8]| part.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    let first = || lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
+    ends(&lines[..size]).unwrap_or_else(first)
 }
 
 /// The line that tells of a loss, when writing works again.

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -105,17 +105,24 @@ pub fn line<T: Serialize>(message: &T) -> String {
 }
 
 /// Waits for the keeper's first news, no longer than [`PATIENCE`]. Blocks, as starting a program does anyway.
-pub(super) fn first_news(control: &mut UnixStream) -> io::Result<News> {
-    control.set_read_timeout(Some(PATIENCE))?;
+pub(super) fn first_news(control: &mut UnixStream, keeper: i32) -> io::Result<News> {
+    control.set_read_timeout(Some(NUDGE))?;
+    let deadline = Instant::now() + PATIENCE;
     let mut text = Vec::new();
     let mut byte = [0];
     // Byte by byte: what follows the first line is for the task that waits for news.
     while text.len() < LONGEST_NEWS {
-        control.read_exact(&mut byte)?;
-        if byte == *b"\n" {
-            return serde_json::from_slice(&text).map_err(io::Error::other);
+        match control.read(&mut byte) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) if byte == *b"\n" => return serde_json::from_slice(&text).map_err(io::Error::other),
+            Ok(_) => text.extend_from_slice(&byte),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                // A script of the same user may have stopped its keeper before the keeper could speak.
+                let _ = crate::sys::signal::send(keeper, crate::sys::signal::Send::Continue);
+            }
+            Err(cause) => return Err(cause),
         }
-        text.extend_from_slice(&byte);
     }
     Err(io::ErrorKind::InvalidData.into())
 }
@@ -142,6 +149,9 @@ pub(super) fn open_lock(run: &Path) -> Result<OwnedFd, JailError> {
 
 /// How long a keeper may take to start; it needs milliseconds unless the machine is in trouble.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A keeper silent for this long is told to go on.
+const NUDGE: Duration = Duration::from_millis(50);
 
 /// Longer is not news.
 pub(super) const LONGEST_NEWS: usize = 256;

@@ -143,7 +143,7 @@ fn start_under_keeper(
     inner.book().known.insert(keeper_pid);
     let (gone, is_gone) = watch::channel(false);
     let (tell, ended) = oneshot::channel();
-    let first = keeper::first_news(&mut control);
+    let first = keeper::first_news(&mut control, keeper_pid);
     let reader = control.try_clone();
     let keeper = Arc::new(Keeper::new(id, keeper_pid, control, is_gone));
     inner.book().components.entry(order.component.clone()).or_default().keepers.push(Arc::clone(&keeper));
