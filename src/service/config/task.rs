@@ -151,9 +151,8 @@ impl Service {
 
     async fn write_effective(&self) {
         let (tree, directory) = (self.tree(), self.directory.clone());
-        match spawn_blocking(move || tree.write_effective(&directory)).await {
-            Ok(Err(cause)) => warn!(cause = %Report(&cause), "Cannot write the effective configuration."),
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(cause)) = spawn_blocking(move || tree.write_effective(&directory)).await {
+            warn!(cause = %Report(&cause), "Cannot write the effective configuration.");
         }
     }
 }
