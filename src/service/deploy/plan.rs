@@ -113,6 +113,9 @@ impl Plan {
         for root in roots {
             plan.roots.entry(root.group.clone()).or_default().insert(root.name.clone(), root.version.clone());
         }
+        if interpolates_configuration(tree, deployment) {
+            plan.interpolate_configuration(resolved, paths, tree);
+        }
         // Variables see the configuration as it will be, so it is applied to a copy of the tree first.
         let mut target = tree.clone();
         for edit in plan.edits() {
@@ -195,6 +198,29 @@ impl Plan {
         target
     }
 
+    /// Fills in what is about the component itself, in what this deployment brings.
+    fn interpolate_configuration(&mut self, resolved: &BTreeMap<ComponentName, Resolved>, paths: &Paths, tree: &Tree) {
+        let root_path = paths.root().to_string_lossy();
+        let thing_name = tree.text(&KeyPath::new(["system", "thingName"])).filter(|name| !name.is_empty());
+        for (name, service) in &mut self.services {
+            let Some(answer) = resolved.get(name) else { continue };
+            let own = variables_of(name, &answer.version, paths, &Value::Null);
+            let variables = Variables {
+                root_path: &root_path,
+                thing_name: thing_name.as_deref(),
+                own,
+                dependencies: BTreeMap::new(),
+            };
+            for values in [&mut service.defaults, &mut service.update.merge] {
+                let mut whole = Value::Object(std::mem::take(values));
+                drop(interpolate(&mut whole, &variables, Scope::Configuration));
+                if let Value::Object(filled) = whole {
+                    *values = filled;
+                }
+            }
+        }
+    }
+
     /// Fills the variables of every lifecycle in; one that cannot be filled in stays and is only told of.
     fn interpolate(&mut self, target: &Tree, resolved: &BTreeMap<ComponentName, Resolved>, paths: &Paths) {
         let configurations: BTreeMap<&ComponentName, Value> = resolved
@@ -204,15 +230,8 @@ impl Plan {
                 (name, target.value(&at).unwrap_or_else(|| json!({})))
             })
             .collect();
-        let of = |name: &ComponentName| -> Option<ComponentVariables<'_>> {
-            let version = &resolved.get(name)?.version;
-            let text = |path: PathBuf| path.to_string_lossy().into_owned();
-            Some(ComponentVariables {
-                artifacts_path: text(paths.artifacts(name, version)),
-                decompressed_path: text(paths.unarchived(name, version)),
-                work_path: text(paths.work(name)),
-                configuration: configurations.get(name)?,
-            })
+        let of = |name: &ComponentName| {
+            Some(variables_of(name, &resolved.get(name)?.version, paths, configurations.get(name)?))
         };
         let root_path = paths.root().to_string_lossy();
         let thing_name = target.text(&KeyPath::new(["system", "thingName"])).filter(|name| !name.is_empty());
@@ -237,6 +256,31 @@ impl Plan {
         });
         let at = KeyPath::service("DeploymentService").join_all(["GroupToRootComponents", self.group.as_str()]);
         Edit::Replace { at, value: Value::Object(roots.collect()), time: self.time }
+    }
+}
+
+/// `interpolateComponentConfiguration` of the nucleus: what the deployment says counts before what is there.
+fn interpolates_configuration(tree: &Tree, deployment: &Deployment) -> bool {
+    let key = "interpolateComponentConfiguration";
+    let updates = deployment.request.configuration.iter();
+    let update =
+        updates.filter(|(name, _)| name.as_str() == NUCLEUS).find_map(|(_, update)| update.merge.get(key).cloned());
+    let running = || tree.value(&KeyPath::service(NUCLEUS).join_all(["configuration", key]));
+    update.or_else(running).is_some_and(|value| value == true || value == "true")
+}
+
+fn variables_of<'a>(
+    name: &ComponentName,
+    version: &ComponentVersion,
+    paths: &Paths,
+    configuration: &'a Value,
+) -> ComponentVariables<'a> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    ComponentVariables {
+        artifacts_path: text(paths.artifacts(name, version)),
+        decompressed_path: text(paths.unarchived(name, version)),
+        work_path: text(paths.work(name)),
+        configuration,
     }
 }
 

@@ -211,6 +211,9 @@ fn check(request: &LocalDeploymentRequest) -> Result<(), String> {
     if request.group.as_str().contains(':') {
         return Err(format!("the group name {:?} contains a colon", request.group.as_str()));
     }
+    if request.group.as_str().starts_with('_') {
+        return Err(format!("the group name {:?} begins with an underscore", request.group.as_str()));
+    }
     if let Some(name) = request.remove.iter().find(|name| request.add.contains_key(*name)) {
         return Err(format!("{name} shall be both added and removed"));
     }

@@ -294,6 +294,22 @@ async fn configuration_is_reset_then_filled_then_merged() {
 }
 
 #[tokio::test]
+async fn configuration_is_interpolated_when_the_nucleus_says_so() {
+    let device = Device::new();
+    let defaults = json!({"DefaultConfiguration": {"a": "{work:path}", "b": "{configuration:/a}"}});
+    device.recipe("a", "1.0.0", json!({"ComponentConfiguration": defaults}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    assert_eq!(device.value("/services/a/configuration/a"), Some(json!("{work:path}")));
+    let nucleus = json!({"merge": {"interpolateComponentConfiguration": true}});
+    device
+        .succeed(json!({"add": {"aws.greengrass.Nucleus": "2.18.0"},
+            "configuration": {"aws.greengrass.Nucleus": nucleus, "a": {"reset": [""]}}}))
+        .await;
+    let work = device.path("root/work/a");
+    assert_eq!(device.value("/services/a/configuration"), Some(json!({"a": work.to_str(), "b": "{configuration:/a}"})));
+}
+
+#[tokio::test]
 async fn failing_component_is_left_when_nothing_shall_be_done() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));

@@ -17,6 +17,16 @@ pub fn builtin_version(name: &ComponentName) -> Option<ComponentVersion> {
     ComponentVersion::parse(version).ok()
 }
 
+/// Nodes under `services` that are no components; a component of this name would overwrite one.
+const OWN_NODES: [&str; 5] =
+    ["main", "DeploymentService", "FleetStatusService", "TelemetryAgent", "UpdateSystemPolicyService"];
+
+/// Whether the configuration tree has no place for a component of this name: its keys ignore case, and what begins
+/// with `_` is not kept.
+pub(super) fn is_reserved(name: &ComponentName) -> bool {
+    name.as_str().starts_with('_') || OWN_NODES.iter().any(|own| own.eq_ignore_ascii_case(name.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

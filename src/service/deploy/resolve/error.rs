@@ -27,6 +27,10 @@ pub enum ResolveError {
         "the versions of {name} and of what it requires exclude each other in turn; pin one of them with an exact version"
     )]
     Restless { name: ComponentName },
+    #[error("no component can be called {name}: the configuration keeps something else under this name")]
+    Reserved { name: ComponentName },
+    #[error("{name} and {other} differ in case only, which the configuration does not tell apart; rename one of them")]
+    SameButCase { name: ComponentName, other: ComponentName },
     #[error("the stored recipe of {name} {version} cannot be read")]
     ReadRecipe {
         name: ComponentName,
@@ -57,6 +61,7 @@ impl ResolveError {
             Self::Circle { .. } => &[C::ComponentCircularDependencyError],
             Self::SeveralNuclei { .. } => &[C::MultipleNucleusResolvedError],
             Self::Plugin { .. } => &[C::ComponentPackageLoadingError, C::CustomPluginNotSupported],
+            Self::Reserved { .. } | Self::SameButCase { .. } => &[C::ComponentMetadataNotValidInDeployment],
             Self::ReadRecipe { .. } => &[C::ComponentPackageLoadingError, C::IoError, C::IoReadError],
             Self::ParseRecipe { .. } => &[C::ComponentPackageLoadingError, C::RecipeParseError],
             Self::NoManifest { .. } => &[C::ComponentPackageLoadingError, C::LocalRecipeNotFound],

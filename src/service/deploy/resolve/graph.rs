@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::builtin::is_reserved;
 use super::{Demand, Offer, Provider, Requirer, ResolveError, Resolved, Root, Shelf, builtin_version};
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::recipe::ComponentType;
@@ -19,6 +20,7 @@ pub fn resolve(
         walk.demand(&root.name, Requirer::Group(root.group.clone()), Demand::Exactly(root.version.clone()));
     }
     walk.run()?;
+    check_names(walk.taken.keys())?;
     let nuclei: Vec<_> = walk.taken.iter().filter(|(_, taken)| taken.offer.kind == ComponentType::Nucleus).collect();
     if nuclei.len() > 1 {
         return Err(ResolveError::SeveralNuclei { names: nuclei.into_iter().map(|(name, _)| name.clone()).collect() });
@@ -27,6 +29,19 @@ pub fn resolve(
         return Err(ResolveError::Circle { path });
     }
     Ok(walk.taken.into_iter().map(|(name, taken)| (name, taken.into())).collect())
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a ComponentName>) -> Result<(), ResolveError> {
+    let mut seen: BTreeMap<String, &ComponentName> = BTreeMap::new();
+    for name in names {
+        if is_reserved(name) {
+            return Err(ResolveError::Reserved { name: name.clone() });
+        }
+        if let Some(other) = seen.insert(name.as_str().to_ascii_lowercase(), name) {
+            return Err(ResolveError::SameButCase { name: name.clone(), other: other.clone() });
+        }
+    }
+    Ok(())
 }
 
 struct Walk<'a, S> {

@@ -159,6 +159,14 @@ fn error_counts_nuclei_and_refuses_plugins() {
 }
 
 #[test]
+fn error_refuses_names_the_configuration_has_no_place_for() {
+    for names in ["Main 1.0.0", "deploymentservice 1.0.0", "_a 1.0.0", "a 1.0.0, A 1.0.0"] {
+        let error = answer(&names.replace(", ", "\n"), names, "").unwrap_err();
+        assert_eq!(error.stack().codes()[1], "COMPONENT_METADATA_NOT_VALID_IN_DEPLOYMENT", "{error}");
+    }
+}
+
+#[test]
 fn resolve_walks_long_chains() {
     use std::fmt::Write;
     let mut store = String::new();
