@@ -222,10 +222,10 @@ async fn environment_of_the_order_wins() {
 async fn shell_that_is_missing_is_told_at_once() {
     for rig in Rig::all() {
         let mut order = order("c", "true");
-        order.shell = "no-such-shell".into();
+        order.shell = "/no-such-shell".into();
         let error = rig.jail.spawn(order).unwrap_err();
         let JailError::Start { shell, cause } = error else { panic!("{error}") };
-        assert_eq!((shell.as_str(), cause.kind()), ("no-such-shell", std::io::ErrorKind::NotFound));
+        assert_eq!((shell.as_str(), cause.kind()), ("/no-such-shell", std::io::ErrorKind::NotFound));
         rig.end(GRACE).await;
     }
 }
