@@ -32,10 +32,10 @@ pub fn recipe(data: &[u8]) {
         if canonical.len() <= Recipe::MAX_BYTES {
             match Recipe::parse(canonical.as_bytes(), Format::Json) {
                 Ok(again) => {
-                    assert_eq!(again.recipe.to_json(), parsed.recipe.to_json(), "the canonical recipe differs")
+                    assert_eq!(again.recipe.to_json(), parsed.recipe.to_json(), "the canonical recipe differs");
                 }
                 Err(e) => assert!(is_nested_too_deep(&e), "the canonical recipe is refused: {e}"),
-            }
+            };
         }
     }
 }
