@@ -373,13 +373,12 @@ async fn flood_is_logged_whole_and_within_the_limits() {
 #[tokio::test]
 async fn keeper_that_is_killed_takes_the_script_along() {
     let rig = Rig::new(CgroupUse::Never);
-    let running = rig.jail.spawn(order("c", "sleep 1000; true")).unwrap();
+    let running = rig.jail.spawn(order("c", "exec sleep 1000")).unwrap();
     let pid = running.pid;
     let keeper = parent_of(pid);
     assert!(sys::signal::send(keeper, sys::signal::Send::Kill).unwrap());
     assert_eq!(running.wait().await, Exit::Signal(9));
     eventually(|| (!lives(pid)).then_some(())).await;
-    // Its own child is nobody's here, because this test process shares its children with others: end it by hand.
     rig.end(GRACE).await;
 }
 
