@@ -1,10 +1,12 @@
 //! The artifacts of installed components: how they get into the store, what they take, how they leave it.
 
+mod copy;
+
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, Permissions};
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,7 +17,10 @@ use super::file::{self, FileError};
 use super::paths::Paths;
 use super::recipes::{Recipes, names};
 use crate::sys;
+use crate::sys::directory::Directory;
 use crate::wire::name::{ComponentName, ComponentVersion};
+
+pub use copy::copy_tree;
 
 /// Bytes that stay free on the file system whatever is downloaded or unpacked: logs and ledgers must go on.
 pub const RESERVE: u64 = 20_000_000;
@@ -64,10 +69,11 @@ pub fn matches(path: &Path, digest: &str) -> Result<bool, ArtifactError> {
 
 /// An artifact on its way into the store. It gets its name only when it is complete; until then it is `.<name>.part`,
 /// which a later attempt goes on with.
+///
+/// The directory is held open: a component's user who may rearrange it meanwhile leads nothing astray.
 #[derive(Debug)]
 pub struct Incoming {
-    path: PathBuf,
-    part: PathBuf,
+    place: Place,
     file: File,
     hasher: Sha256,
     length: u64,
@@ -77,25 +83,37 @@ pub struct Incoming {
 impl Incoming {
     /// Begins anew. More than `room` bytes are refused.
     pub fn begin(path: &Path, room: u64) -> Result<Self, ArtifactError> {
-        let part = part_of(path)?;
-        let file = file::create(&part, 0o600)?;
-        Ok(Self { path: path.to_owned(), part, file, hasher: Sha256::new(), length: 0, room })
+        Self::begin_at(Place::of(path)?, room)
+    }
+
+    fn begin_at(place: Place, room: u64) -> Result<Self, ArtifactError> {
+        let fault = |cause| FileError::Create { path: place.path.clone(), cause };
+        let part = place.part();
+        match place.directory.remove(&part) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(fault(cause).into()),
+            _ => {}
+        }
+        let file = place.directory.create(&part, 0o600).map_err(fault)?;
+        Ok(Self { place, file, hasher: Sha256::new(), length: 0, room })
     }
 
     /// Goes on with what an interrupted attempt left; begins anew if there is nothing, or more than `expected` bytes.
     pub fn resume(path: &Path, room: u64, expected: Option<u64>) -> Result<Self, ArtifactError> {
-        let part = part_of(path)?;
-        let nofollow = sys::fs::O_NOFOLLOW;
-        let Ok(mut file) = OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&part) else {
-            return Self::begin(path, room);
+        let place = Place::of(path)?;
+        let Ok(mut file) = place.directory.modify(&place.part()) else {
+            return Self::begin_at(place, room);
         };
+        let fault = |cause| FileError::Read { path: place.path.clone(), cause };
+        // Several names, or a pipe: not what an attempt of ours leaves.
+        if !file.metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1) {
+            return Self::begin_at(place, room);
+        }
         let mut hasher = Sha256::new();
-        let fault = |cause| FileError::Read { path: part.clone(), cause };
         let length = hash(&mut file, &mut hasher).map_err(fault)?;
         if expected.is_some_and(|expected| length > expected) {
-            return Self::begin(path, room);
+            return Self::begin_at(place, room);
         }
-        Ok(Self { path: path.to_owned(), part, file, hasher, length, room })
+        Ok(Self { place, file, hasher, length, room })
     }
 
     /// Bytes there already.
@@ -106,21 +124,27 @@ impl Incoming {
     /// Checks the digest (SHA-256, base64), sets the mode and puts the artifact in its place, durably.
     /// One with another digest is deleted.
     pub fn finish(self, digest: Option<&str>, mode: u32) -> Result<(), ArtifactError> {
-        let Self { path, part, file, hasher, .. } = self;
-        let found = hasher.finalize();
+        let found = self.hasher.clone().finalize();
         if let Some(expected) = digest.filter(|digest| !same_digest(&found, digest)) {
-            file::remove(&part)?;
-            return Err(ArtifactError::Digest { path, expected: expected.into(), found: STANDARD.encode(found) });
+            let (path, expected) = (self.place.path.clone(), expected.into());
+            self.discard()?;
+            return Err(ArtifactError::Digest { path, expected, found: STANDARD.encode(found) });
         }
-        let fault = |cause| FileError::Write { path: part.clone(), cause };
-        file.set_permissions(Permissions::from_mode(mode)).and_then(|()| file.sync_all()).map_err(fault)?;
-        file::swap(&part, &path, file::Backup::Drop)?;
-        Ok(file::sync_parent(&path)?)
+        let Self { place, file, .. } = self;
+        let written = file.set_permissions(Permissions::from_mode(mode)).and_then(|()| file.sync_all());
+        written.map_err(|cause| FileError::Write { path: place.path.clone(), cause })?;
+        let placed = place.directory.rename(&place.part(), &place.name).and_then(|()| place.directory.sync());
+        Ok(placed.map_err(|cause| FileError::Replace { path: place.path, cause })?)
     }
 
     /// Forgets what came so far.
     pub fn discard(self) -> Result<(), ArtifactError> {
-        Ok(file::remove(&self.part)?)
+        match self.place.directory.remove(&self.place.part()) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(FileError::Remove { path: self.place.path, cause }.into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -138,72 +162,6 @@ impl Write for Incoming {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Copies the files below `from` to below `to`, each in one step; `room` bytes at most. Returns the bytes copied.
-///
-/// A file whose content is there already is left alone. A link to a file inside `from` is copied as that file; a link
-/// that leads out, or to a directory, and anything that is neither file nor directory, is refused.
-pub fn copy_tree(from: &Path, to: &Path, mode: u32, room: u64) -> Result<u64, ArtifactError> {
-    let fault = |cause| FileError::Read { path: from.to_owned(), cause };
-    let root = from.canonicalize().map_err(fault)?;
-    let mut copied = 0;
-    let mut waiting = vec![PathBuf::new()];
-    while let Some(below) = waiting.pop() {
-        let directory = root.join(&below);
-        let fault = |cause| FileError::Read { path: directory.clone(), cause };
-        file::make_directory(&to.join(&below), 0o755)?;
-        for entry in std::fs::read_dir(&directory).map_err(fault)? {
-            let entry = entry.map_err(fault)?;
-            let below = below.join(entry.file_name());
-            if entry.file_type().map_err(fault)?.is_dir() {
-                waiting.push(below);
-            } else {
-                copied += copy_file_in(&root, &entry.path(), &to.join(below), mode, room - copied)?;
-            }
-        }
-    }
-    Ok(copied)
-}
-
-/// Copies one file into the store, in one step, unless its content is there already. Returns the bytes copied.
-pub fn copy_file(from: &Path, to: &Path, mode: u32, room: u64) -> Result<u64, ArtifactError> {
-    copy_file_in(Path::new("/"), from, to, mode, room)
-}
-
-fn copy_file_in(root: &Path, from: &Path, to: &Path, mode: u32, room: u64) -> Result<u64, ArtifactError> {
-    let fault = |cause| FileError::Read { path: from.to_owned(), cause };
-    // Without O_NONBLOCK a pipe would keep us waiting for its writer.
-    let mut source = OpenOptions::new().read(true).custom_flags(sys::fs::O_NONBLOCK).open(from).map_err(fault)?;
-    let found = source.metadata().map_err(fault)?;
-    if !found.is_file() {
-        return Err(ArtifactError::NotAFile { path: from.to_owned() });
-    }
-    // Asked of the open file, not of the path: what was opened cannot be exchanged any more.
-    let real = std::fs::read_link(format!("/proc/self/fd/{}", source.as_raw_fd())).map_err(fault)?;
-    if !real.starts_with(root) {
-        return Err(ArtifactError::LeadsOut { path: from.to_owned(), target: real });
-    }
-    if std::fs::symlink_metadata(to).is_ok_and(|there| there.is_file() && there.len() == found.len()) {
-        let mut hasher = Sha256::new();
-        hash(&mut source, &mut hasher).map_err(fault)?;
-        if matches(to, &STANDARD.encode(hasher.finalize()))? {
-            let same = std::fs::set_permissions(to, Permissions::from_mode(mode));
-            same.map_err(|cause| FileError::Write { path: to.to_owned(), cause })?;
-            return Ok(0);
-        }
-        io::Seek::rewind(&mut source).map_err(fault)?;
-    }
-    let mut incoming = Incoming::begin(to, room)?;
-    let copied = io::copy(&mut source, &mut incoming);
-    match copied {
-        Ok(length) => incoming.finish(None, mode).map(|()| length),
-        Err(cause) => {
-            // A copy begins anew anyway, and the disk may be full.
-            let _ = incoming.discard();
-            Err(FileError::Write { path: to.to_owned(), cause }.into())
-        }
     }
 }
 
@@ -242,12 +200,31 @@ pub fn clean_up(
     (removed, failures)
 }
 
-fn part_of(path: &Path) -> Result<PathBuf, ArtifactError> {
-    let name = path.file_name().ok_or_else(|| ArtifactError::NotAFile { path: path.to_owned() })?;
-    let mut part = std::ffi::OsString::from(".");
-    part.push(name);
-    part.push(".part");
-    Ok(path.with_file_name(part))
+/// Where a file is, or shall be.
+#[derive(Clone, Debug)]
+struct Place {
+    directory: Directory,
+    name: OsString,
+    /// For messages.
+    path: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, ArtifactError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(ArtifactError::NotAFile { path: path.to_owned() });
+        };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let directory = Directory::open(parent).map_err(|cause| FileError::Read { path: parent.to_owned(), cause })?;
+        Ok(Self { directory, name: name.to_owned(), path: path.to_owned() })
+    }
+
+    fn part(&self) -> OsString {
+        let mut part = OsString::from(".");
+        part.push(&self.name);
+        part.push(".part");
+        part
+    }
 }
 
 /// Reads to the end.
@@ -280,6 +257,11 @@ pub enum ArtifactError {
     Digest { path: PathBuf, expected: String, found: String },
     #[error("{} is not a plain file", path.display())]
     NotAFile { path: PathBuf },
+    #[error("{} nests too deep", path.display())]
+    TooDeep { path: PathBuf },
     #[error("{} leads out of the artifact directory, to {}", path.display(), target.display())]
     LeadsOut { path: PathBuf, target: PathBuf },
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod cgroup;
+pub mod directory;
 pub mod fs;
 pub mod limit;
 pub mod lock;
