@@ -47,9 +47,15 @@ impl Core {
         self.paths.control_socket()
     }
 
-    /// Asks the daemon to stop everything, and waits until it has.
-    pub fn stop(self) -> Result<(), DevError> {
+    /// Asks the daemon to stop everything.
+    pub fn terminate(&self) -> Result<(), DevError> {
         signal::send(self.pid, signal::Send::Terminate).map_err(DevError::Stop)?;
+        Ok(())
+    }
+
+    /// Asks again, in case nobody did, and waits until the daemon has ended.
+    pub fn stop(self) -> Result<(), DevError> {
+        self.terminate()?;
         while process::reap(self.pid).map_err(DevError::Stop)?.is_none() {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::api::control::{Client, ClientError};
 use crate::base::report::Report;
 use crate::wire::control::{Answer, Request};
-use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};
+use crate::wire::deployment::LocalDeploymentRequest;
 use crate::wire::name::DeploymentId;
 use crate::wire::state::DeploymentStatus;
 
@@ -52,7 +52,6 @@ fn develop(options: &Options) -> Result<(), DevError> {
     }
     let core = Core::start(options, &screen)?;
     let watched = watch(&core, request, &screen);
-    screen.say("stopping  every component, then the core");
     core.stop()?;
     screen.say("stopped   nothing is left running");
     watched
@@ -87,25 +86,37 @@ fn watch(core: &Core, request: LocalDeploymentRequest, screen: &Screen) -> Resul
     runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(DevError::Runtime)?;
-        let mut outcome = Ok(());
+        let mut outcome = Err(DevError::CoreEnded);
+        let mut failed = false;
+        let mut stopping = false;
         loop {
+            let asked = async {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => break,
-                _ = terminate.recv() => break,
+                () = asked, if !stopping => {
+                    screen.say("stopping  every component, then the core");
+                    core.terminate()?;
+                    stopping = true;
+                    outcome = if failed { Err(DevError::Deployment) } else { Ok(()) };
+                }
                 event = events.recv() => match event {
                     Some(Answer::Log { log, line }) => screen.output(&log, &line),
                     Some(Answer::News(change)) => screen.change(&change),
                     Some(Answer::Missed { count }) => screen.say(&format!("          {count} lines came too fast to show")),
                     Some(Answer::Deployment(record)) => {
                         screen.deployment(&record);
-                        outcome = verdict(&record);
+                        failed = record.status.is_final() && record.status != DeploymentStatus::Succeeded;
                     }
                     Some(_) => {}
-                    None => return Err(DevError::CoreEnded),
+                    // Every connection has ended, and so has the daemon.
+                    None => return outcome,
                 },
             }
         }
-        outcome
     })
 }
 
@@ -128,16 +139,6 @@ fn follow(core: &Core, request: Request, tell: mpsc::Sender<Answer>) -> Result<(
         });
     });
     Ok(())
-}
-
-/// A deployment that failed makes the whole command fail, when it is stopped.
-fn verdict(record: &DeploymentRecord) -> Result<(), DevError> {
-    match record.status {
-        DeploymentStatus::Failed | DeploymentStatus::Rejected | DeploymentStatus::Canceled => {
-            Err(DevError::Deployment { status: record.status })
-        }
-        _ => Ok(()),
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +185,6 @@ pub enum DevError {
     Stop(#[source] std::io::Error),
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the deployment ended {status}")]
-    Deployment { status: DeploymentStatus },
+    #[error("the deployment did not succeed: see above")]
+    Deployment,
 }

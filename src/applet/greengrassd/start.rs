@@ -106,18 +106,20 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         Some(exit) = wishes.recv() => exit.code(),
     };
     info!(code, "The daemon stops.");
-    drop(close);
-    let _ = door_task.await;
+    // What is in hand goes on at the next start; a new deployment is refused.
     deploy_task.abort();
     let _ = deploy_task.await;
     drop(deploy);
-    // From here on failures mean "already gone"; the drain goes on.
+    // From here on a failure means "already gone"; the drain goes on.
     let _ = supervisor.shut_down().await;
     let _ = supervisor_task.await;
+    info!("Every component has stopped.");
+    // The door closes late: who follows sees the end of every component.
+    drop(close);
+    let _ = door_task.await;
     log_task.abort();
     let _ = config.close().await;
     let _ = config_task.await;
-    info!("Every component has stopped.");
     Ok(code)
 }
 
