@@ -39,7 +39,7 @@ fn nothing_is_lost_doubled_or_half_installed_when_the_daemon_is_killed() {
 /// A core, and what we know it must hold.
 struct Device {
     core: Core,
-    /// In the command line of every component's process.
+    /// In the environment of every component's process.
     marker: String,
     /// The version of `com.example.Killed` that runs, none when it is removed.
     present: Option<u64>,
@@ -56,7 +56,7 @@ impl Device {
             "com.example.Base",
             "1.0.0",
             &json!({}),
-            &json!({"Run": format!("exec sleep 100000 # {marker}-base")}),
+            &json!({"Setenv": {"MARKER": format!("{marker}-base")}, "Run": "exec sleep 100000"}),
             &json!([]),
         );
         fs::write(core.directory("recipes").join("base.json"), base.to_string()).unwrap();
@@ -70,7 +70,13 @@ impl Device {
         let arguments = match target {
             Some(number) => {
                 self.write_version(number);
-                vec!["--merge".to_owned(), format!("com.example.Killed=1.0.{number}")]
+                let update = json!({"com.example.Killed": {"MERGE": {"number": number}}});
+                vec![
+                    "--merge".into(),
+                    format!("com.example.Killed=1.0.{number}"),
+                    "--update-config".into(),
+                    update.to_string(),
+                ]
             }
             None => vec!["--remove".to_owned(), "com.example.Killed".to_owned()],
         };
@@ -141,7 +147,7 @@ impl Device {
     fn running_version(&self) -> Option<String> {
         let answer = self.core.json(&["component", "list"]);
         let components = answer["components"].as_array().expect("components");
-        let mine = components.iter().find(|c| c["componentName"] == "com.example.Killed")?;
+        let mine = components.iter().find(|c| c["name"] == "com.example.Killed")?;
         mine["version"].as_str().map(Into::into)
     }
 
@@ -172,12 +178,12 @@ impl Device {
     fn write_version(&self, number: u64) {
         let version = format!("1.0.{number}");
         let run = format!(
-            "test \"$(ls {{artifacts:decompressedPath}}/bundle | wc -l)\" = {MEMBERS} || exit 3; exec sleep 100000 # {}-{number}-",
-            self.marker
+            "test \"$(ls {{artifacts:decompressedPath}}/bundle | wc -l)\" = {MEMBERS} || exit 3; exec sleep 100000"
         );
-        let lifecycle = json!({"Install": "test -d .", "Run": run});
+        let marker = json!({"MARKER": format!("{}-{number}-", self.marker)});
+        let lifecycle = json!({"Setenv": marker, "Install": "test -d .", "Run": run});
         let artifacts = json!([{"Uri": "s3://bucket/bundle.zip", "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}]);
-        let recipe = recipe("com.example.Killed", &version, &json!({"number": number}), &lifecycle, &artifacts);
+        let recipe = recipe("com.example.Killed", &version, &json!({"number": 0}), &lifecycle, &artifacts);
         for old in fs::read_dir(self.core.directory("recipes")).unwrap().flatten() {
             if old.file_name().to_string_lossy().starts_with("killed") {
                 fs::remove_file(old.path()).unwrap();

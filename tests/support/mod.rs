@@ -142,7 +142,7 @@ impl Core {
         let answer = self.json(&["component", "list"]);
         let components = answer["components"].as_array().expect("components");
         let text = |value: &Value| value.as_str().expect("text").to_owned();
-        components.iter().map(|c| (text(&c["componentName"]), text(&c["state"]))).collect()
+        components.iter().map(|c| (text(&c["name"]), text(&c["state"]))).collect()
     }
 
     /// What the daemon wrote, for failure messages.
@@ -174,13 +174,13 @@ impl Drop for Core {
     }
 }
 
-/// Live processes whose command line holds `marker`.
+/// Live processes whose environment holds `marker`.
 pub fn processes_with(marker: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        *pid != std::process::id() && String::from_utf8_lossy(&line).contains(marker)
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(marker)
     })
     .collect()
 }
