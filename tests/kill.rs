@@ -17,6 +17,9 @@ use support::{Core, eventually, processes_with};
 /// Kills in one run of the test, unless `KILLS` says otherwise.
 const KILLS: u64 = 200;
 
+/// The latest instant of a kill after the request began, in microseconds: a deployment takes about as long.
+const LATEST: u64 = 400_000;
+
 /// Files in the archive of each version; one missing is a half-installed component.
 const MEMBERS: usize = 20;
 
@@ -32,6 +35,11 @@ fn nothing_is_lost_doubled_or_half_installed_when_the_daemon_is_killed() {
         device.recover();
         device.check(round);
     }
+    println!("{kills} kills, {} of them after the deployment was acknowledged", device.acknowledged);
+    assert!(
+        0 < device.acknowledged && device.acknowledged < kills,
+        "the instants fall on both sides of the acknowledgement"
+    );
     assert_eq!(device.core.stop(), Some(0), "{}", device.core.log());
     eventually("no process is left after the stop", || processes_with(&device.marker).is_empty());
 }
@@ -82,7 +90,7 @@ impl Device {
         };
         let recipes = self.core.directory("recipes");
         let artifacts = self.core.directory("artifacts");
-        let delay = Duration::from_micros(random.below(120_000));
+        let delay = Duration::from_micros(random.below(LATEST));
         let daemon = self.core.pid();
         let killer = thread::spawn(move || {
             thread::sleep(delay);
