@@ -1,5 +1,7 @@
 //! Real processes in real jails: under a keeper always, in control groups where the machine lets us.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -72,7 +74,7 @@ impl Rig {
     }
 
     async fn run(&self, script: &str) -> Exit {
-        self.jail.spawn(order("c", script)).unwrap().wait().await
+        self.jail.spawn(&order("c", script)).unwrap().wait().await
     }
 
     fn work(&self, file: &str) -> PathBuf {
@@ -194,7 +196,7 @@ async fn script_gets_a_clean_process() {
 async fn lines_carry_their_stream_script_and_state() {
     for rig in Rig::all() {
         let script = "echo out; while [ ! -e go ]; do sleep 0.01; done; echo err >&2; printf last";
-        let running = rig.jail.spawn(order("c", script)).unwrap();
+        let running = rig.jail.spawn(&order("c", script)).unwrap();
         eventually(|| rig.log("c").contains("out").then_some(())).await;
         rig.jail.note_state(&name("c"), ComponentState::Stopping);
         fs::write(rig.work("go"), "").unwrap();
@@ -212,7 +214,7 @@ async fn environment_of_the_order_wins() {
     for rig in Rig::all() {
         let mut order = order("c", r#"echo "$GREETING from $USER in $PATH""#);
         order.environment = [("GREETING", "hello"), ("USER", "me")].map(|(k, v)| (k.into(), v.into())).into();
-        rig.jail.spawn(order).unwrap().wait().await;
+        rig.jail.spawn(&order).unwrap().wait().await;
         let log = rig.log("c");
         assert!(log.contains("stdout. hello from me in ") && log.contains("/usr/local/sbin"), "{log}");
     }
@@ -223,7 +225,7 @@ async fn shell_that_is_missing_is_told_at_once() {
     for rig in Rig::all() {
         let mut order = order("c", "true");
         order.shell = "/no-such-shell".into();
-        let error = rig.jail.spawn(order).unwrap_err();
+        let error = rig.jail.spawn(&order).unwrap_err();
         let JailError::Start { shell, cause } = error else { panic!("{error}") };
         assert_eq!((shell.as_str(), cause.kind()), ("/no-such-shell", std::io::ErrorKind::NotFound));
         rig.end(GRACE).await;
@@ -234,7 +236,7 @@ async fn shell_that_is_missing_is_told_at_once() {
 async fn script_that_cannot_be_an_argument_is_refused() {
     for rig in Rig::all() {
         for script in ["echo \0", &"x".repeat(200 * 1024)] {
-            let error = rig.jail.spawn(order("c", script)).unwrap_err();
+            let error = rig.jail.spawn(&order("c", script)).unwrap_err();
             assert!(matches!(error, JailError::Start { .. }), "{error}");
         }
         rig.end(GRACE).await;
@@ -248,7 +250,7 @@ async fn what_forks_away_ends_with_its_component() {
         (setsid env -i sh -c '(sleep 1000 & echo $! > two) &' &)
         trap '' TERM; sh -c \"trap '' TERM HUP INT; echo \\$\\$ > three; while :; do sleep 1000; done\"";
     for rig in Rig::all() {
-        let running = rig.jail.spawn(order("c", script)).unwrap();
+        let running = rig.jail.spawn(&order("c", script)).unwrap();
         let mut pids = vec![running.pid];
         for file in ["one", "two", "three"] {
             pids.extend(rig.pids(file, 1).await);
@@ -272,7 +274,7 @@ async fn daemon_left_by_a_startup_script_lives_until_the_end() {
         );
         order.step = StepName::Startup;
         // The daemon holds the pipes: the exit is told all the same.
-        assert!(rig.jail.spawn(order).unwrap().wait().await.success());
+        assert!(rig.jail.spawn(&order).unwrap().wait().await.success());
         let pid = rig.pids("pid", 1).await[0];
         assert!(lives(pid));
         fs::write(rig.work("go"), "").unwrap();
@@ -286,7 +288,7 @@ async fn daemon_left_by_a_startup_script_lives_until_the_end() {
 async fn process_that_heeds_sigterm_gets_its_time() {
     for rig in Rig::all() {
         let script = "trap 'echo goodbye; exit 7' TERM; echo $$ > pid; while :; do sleep 0.01; done";
-        let running = rig.jail.spawn(order("c", script)).unwrap();
+        let running = rig.jail.spawn(&order("c", script)).unwrap();
         rig.pids("pid", 1).await;
         rig.end(Duration::from_secs(60)).await;
         assert_eq!(running.wait().await, Exit::Code(7));
@@ -306,7 +308,7 @@ sh bomb & sh bomb & wait
 EOF
         mkdir seen; sh bomb";
     for rig in Rig::all() {
-        let running = rig.jail.spawn(order("c", script)).unwrap();
+        let running = rig.jail.spawn(&order("c", script)).unwrap();
         eventually(|| (fs::read_dir(rig.work("seen")).map_or(0, Iterator::count) >= 50).then_some(())).await;
         rig.end(SHORT).await;
         running.wait().await;
@@ -320,10 +322,10 @@ EOF
 #[tokio::test]
 async fn end_step_leaves_other_steps_alone() {
     for rig in Rig::all() {
-        let stays = rig.jail.spawn(order("c", "sleep 1000")).unwrap();
+        let stays = rig.jail.spawn(&order("c", "sleep 1000")).unwrap();
         let mut shutdown = order("c", "trap '' TERM; echo $$ > deaf; while :; do sleep 1000; done");
         shutdown.step = StepName::Shutdown;
-        let hangs = rig.jail.spawn(shutdown).unwrap();
+        let hangs = rig.jail.spawn(&shutdown).unwrap();
         let id = hangs.id;
         rig.pids("deaf", 1).await;
         rig.jail.end_step(&name("c"), id, SHORT).await;
@@ -373,7 +375,7 @@ async fn flood_is_logged_whole_and_within_the_limits() {
 #[tokio::test]
 async fn keeper_that_is_killed_takes_the_script_along() {
     let rig = Rig::new(CgroupUse::Never);
-    let running = rig.jail.spawn(order("c", "exec sleep 1000")).unwrap();
+    let running = rig.jail.spawn(&order("c", "exec sleep 1000")).unwrap();
     let pid = running.pid;
     let keeper = parent_of(pid);
     assert!(sys::signal::send(keeper, sys::signal::Send::Kill).unwrap());
@@ -385,7 +387,7 @@ async fn keeper_that_is_killed_takes_the_script_along() {
 #[tokio::test]
 async fn component_that_stops_its_keeper_still_ends() {
     let rig = Rig::new(CgroupUse::Never);
-    let running = rig.jail.spawn(order("c", "kill -STOP $PPID; echo $$ > pid; sleep 1000")).unwrap();
+    let running = rig.jail.spawn(&order("c", "kill -STOP $PPID; echo $$ > pid; sleep 1000")).unwrap();
     rig.pids("pid", 1).await;
     rig.end(GRACE).await;
     assert!(!lives(running.pid));
@@ -400,7 +402,7 @@ async fn helper_daemon() {
     rig.jail.sweep().await.unwrap();
     let script = "trap '' TERM HUP; echo $$ > one; (setsid env -i sh -c \"trap '' TERM; echo \\$\\$ > two; while :; do sleep 1; done\" &)
         while :; do sleep 1; done";
-    let running = rig.jail.spawn(order("c", script)).unwrap();
+    let running = rig.jail.spawn(&order("c", script)).unwrap();
     running.wait().await;
     fs::write(rig.work("told"), "").unwrap();
     std::future::pending::<()>().await;
@@ -454,7 +456,7 @@ fn parent_of(pid: i32) -> i32 {
 async fn component_that_is_frozen_stands_still_and_still_ends() {
     for rig in Rig::all() {
         let script = "while :; do echo x >> count; sleep 0.005; done";
-        let running = rig.jail.spawn(order("c", script)).unwrap();
+        let running = rig.jail.spawn(&order("c", script)).unwrap();
         let count = || fs::metadata(rig.work("count")).map_or(0, |file| file.len());
         eventually(|| (count() > 4).then_some(())).await;
         if rig.jail.means().cgroups == Cgroups::None {
@@ -486,10 +488,10 @@ async fn limits_are_in_the_groups() {
         let limits = SystemResourceLimits { memory: Some(65_536), cpus: Some(0.5) };
         let mut order = order("c", "sleep 1000");
         order.limits = limits;
-        let running = rig.jail.spawn(order).unwrap();
+        let running = rig.jail.spawn(&order).unwrap();
         match rig.jail.means().cgroups {
             Cgroups::None => {
-                assert!(matches!(rig.jail.set_limits(&name("c"), limits), Err(JailError::NoControlGroups)))
+                assert!(matches!(rig.jail.set_limits(&name("c"), limits), Err(JailError::NoControlGroups)));
             }
             Cgroups::V1 => {
                 let read = |path: &str| {
@@ -528,11 +530,11 @@ async fn root_switches_to_the_user_of_run_with() {
         std::os::unix::fs::symlink("/etc/passwd", artifacts.join("link")).unwrap();
         let mut order = order("c", "id -un; id -u; id -G; echo $HOME; touch mine; stat -c %U . mine");
         order.privileged = false;
-        assert!(matches!(rig.jail.spawn(order.clone()).unwrap_err(), JailError::MissingDefaultRunWith));
+        assert!(matches!(rig.jail.spawn(&order).unwrap_err(), JailError::MissingDefaultRunWith));
         order.user = Some(PosixUser::parse("no-such-user").unwrap());
-        assert!(matches!(rig.jail.spawn(order.clone()).unwrap_err(), JailError::Account { .. }));
+        assert!(matches!(rig.jail.spawn(&order).unwrap_err(), JailError::Account { .. }));
         order.user = Some(PosixUser::parse("nobody").unwrap());
-        assert!(rig.jail.spawn(order).unwrap().wait().await.success());
+        assert!(rig.jail.spawn(&order).unwrap().wait().await.success());
         let log = rig.log("c");
         assert!(log.contains("stdout. nobody. ") && log.contains("stdout. 65534. "), "{log}");
         assert!(!log.contains("stdout. root. ") && !log.contains("stdout. 0. "), "{log}");

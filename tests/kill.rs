@@ -3,6 +3,8 @@
 //!
 //! `KILLS=1000 cargo test --test kill` makes it longer, `SEED=n` chooses another series.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Holds the laws of the house (`docs/ARCHITECTURE.md`) that can be read off the source.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "layers/source.rs"]
 mod source;
 

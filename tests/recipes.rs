@@ -2,6 +2,8 @@
 //!
 //! A refused fixture has a file `<name>.expected` beside it: `line:column|field|begin of the reason`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,7 @@ use crate::sys::spawn::{self, ParentDeath, Spawn};
 
 /// `keeper <control fd> <lock fd>`, the letter on standard input.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let mut numbers = arguments.iter().map(|word| word.to_str().and_then(|word| word.parse().ok()));
+    let mut numbers = arguments.into_iter().map(|word| word.to_str().and_then(|word| word.parse().ok()));
     let (Some(Some(control)), Some(Some(lock))) = (numbers.next(), numbers.next()) else {
         eprintln!("keeper: it is started by the daemon, with two descriptors");
         return ExitCode::from(super::USAGE);

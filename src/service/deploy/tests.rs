@@ -131,13 +131,14 @@ impl Device {
             "RecipeFormatVersion": "2020-01-25", "ComponentName": name, "ComponentVersion": version,
             "Manifests": [{"Lifecycle": {"Run": "run"}}],
         });
-        recipe.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("{more} is no object") };
+        recipe.as_object_mut().unwrap().extend(more);
         std::fs::write(self.path("recipes").join(format!("{name}-{version}.json")), recipe.to_string()).unwrap();
     }
 
     /// A recipe whose only artifact is `uri`.
     fn recipe_with(&self, name: &str, artifact: Value) {
-        let manifest = json!({"Lifecycle": {"Run": "run {artifacts:path}"}, "Artifacts": [artifact]});
+        let manifest = json!({"Lifecycle": {"Run": "run {artifacts:path}"}, "Artifacts": Value::Array(vec![artifact])});
         self.recipe(name, "1.0.0", json!({"Manifests": [manifest]}));
     }
 

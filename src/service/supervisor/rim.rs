@@ -65,7 +65,7 @@ impl Rim {
             environment: variables,
             state: *state,
         };
-        match self.jail.spawn(order) {
+        match self.jail.spawn(&order) {
             Ok(running) => Begun::Living(running),
             Err(error) => Begun::NotStarted(why(&error)),
         }

@@ -82,9 +82,4 @@ pub enum JailError {
         #[source]
         cause: io::Error,
     },
-    #[error("cannot become the adopter of orphaned processes")]
-    AdoptOrphans {
-        #[source]
-        cause: io::Error,
-    },
 }

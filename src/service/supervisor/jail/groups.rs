@@ -79,7 +79,7 @@ impl Groups {
             match enter(&parent.child(name.as_str())) {
                 Ok(door) => doors.push(door),
                 Err(error) => {
-                    tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.")
+                    tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.");
                 }
             }
         }

@@ -70,7 +70,7 @@ pub(super) fn find(settings: &JailSettings) -> (Option<Groups>, Means) {
             }
             Groups::make(&mounts, &settings.cgroup_parent)
                 .map_err(|(path, cause)| {
-                    lacks.push(format!("control group {} cannot be made: {cause}", path.display()))
+                    lacks.push(format!("control group {} cannot be made: {cause}", path.display()));
                 })
                 .ok()
         }

@@ -129,7 +129,10 @@ impl Jail {
     pub fn new(paths: &Paths, settings: JailSettings, logs: Logs) -> Result<Self, JailError> {
         let (groups, means) = means::find(&settings);
         if settings.children == Children::AllOurs {
-            crate::sys::process::become_subreaper().map_err(|cause| JailError::AdoptOrphans { cause })?;
+            // Control groups and keepers hold what matters; only an emulated kernel lacks this.
+            if let Err(cause) = crate::sys::process::become_subreaper() {
+                tracing::warn!(%cause, "The kernel does not give this daemon the orphans of its components.");
+            }
         }
         let inner = Inner {
             alive: keeper::open_lock(&paths.run())?,

@@ -23,17 +23,17 @@ use crate::sys::spawn::{ParentDeath, Spawn};
 impl Jail {
     /// Starts a step; when this returns its shell runs. Blocks as long as that takes: a few milliseconds.
     /// Call it on the main thread, inside the runtime.
-    pub fn spawn(&self, order: StepOrder) -> Result<Running, JailError> {
+    pub fn spawn(&self, order: &StepOrder) -> Result<Running, JailError> {
         let inner = &self.inner;
-        let account = account::account_of(&order, inner.means.run_as)?;
-        let work = ground::prepare(inner, &order, account.as_ref())?;
-        let (id, state) = inner.enter_in_book(&order);
+        let account = account::account_of(order, inner.means.run_as)?;
+        let work = ground::prepare(inner, order, account.as_ref())?;
+        let (id, state) = inner.enter_in_book(order);
         let (streams, stdout, stderr) = Streams::make()?;
         let own = sys::account::own();
         let plan = Spawn {
             program: OsString::new(),
             arguments: Vec::new(),
-            environment: environment(std::env::vars_os(), &own, account.as_ref(), &order),
+            environment: environment(std::env::vars_os(), &own, account.as_ref(), order),
             directory: work,
             stdin: nothing()?,
             stdout,
@@ -50,7 +50,7 @@ impl Jail {
             Some(groups) => {
                 let cage = groups.enter(&order.component, order.step, id, order.limits)?;
                 let leaf = cage.leaf.clone();
-                let started = start_in_groups(inner, plan, cage.doors, account, &order);
+                let started = start_in_groups(inner, plan, cage.doors, account, order);
                 if started.is_err() {
                     // It is empty; should it stay, `remove` takes it along.
                     let _ = leaf.remove();
@@ -58,9 +58,9 @@ impl Jail {
                 let pid = started?;
                 (pid, Inner::watch_child(inner, pid, leaf))
             }
-            None => start_under_keeper(inner, plan, account, &order, id)?,
+            None => start_under_keeper(inner, plan, account, order, id)?,
         };
-        let exit = pump_and_wait(inner, &order, state, streams, ended);
+        let exit = pump_and_wait(inner, order, &state, streams, ended);
         Ok(Running { pid, id, exit })
     }
 }
@@ -227,7 +227,7 @@ impl Streams {
 fn pump_and_wait(
     inner: &Inner,
     order: &StepOrder,
-    state: StateCell,
+    state: &StateCell,
     streams: Streams,
     ended: oneshot::Receiver<Exit>,
 ) -> oneshot::Receiver<Exit> {
@@ -245,7 +245,7 @@ fn pump_and_wait(
             Ok(pipe) => drop(tokio::spawn(output::pump(pipe, sink(stream), has_ended.clone(), drained))),
             // The pipe closes and the script's writes fail; better than a script that cannot run.
             Err(cause) => {
-                tracing::error!(component = %order.component, %cause, "A script's output cannot be followed.")
+                tracing::error!(component = %order.component, %cause, "A script's output cannot be followed.");
             }
         }
         is_drained

@@ -62,9 +62,15 @@ fn edit_of_a_component_asks_for_what_it_needs() {
         ("errorResetTime", Some(Restart), |c| lifecycle(c).error_reset_time = Some(Duration::from_secs(1))),
         ("lifecycle.Setenv", Some(Restart), |c| drop(lifecycle(c).setenv.insert("K".into(), "v".into()))),
         ("setenv", Some(Restart), |c| drop(c.environment.insert("K".into(), "v".into()))),
-        ("new dependency", Some(Restart), |c| drop(c.dependencies.insert(name("new"), DependencyType::Soft))),
-        ("SOFT to HARD", Some(Restart), |c| drop(c.dependencies.insert(name("soft"), DependencyType::Hard))),
-        ("HARD to SOFT", Some(Adopt), |c| drop(c.dependencies.insert(name("hard"), DependencyType::Soft))),
+        ("new dependency", Some(Restart), |c| {
+            c.dependencies.insert(name("new"), DependencyType::Soft);
+        }),
+        ("SOFT to HARD", Some(Restart), |c| {
+            c.dependencies.insert(name("soft"), DependencyType::Hard);
+        }),
+        ("HARD to SOFT", Some(Adopt), |c| {
+            c.dependencies.insert(name("hard"), DependencyType::Soft);
+        }),
         ("shutdown", Some(Adopt), |c| lifecycle(c).shutdown = Some(Ok(step("shutdown")))),
     ];
     for (what, wanted, edit) in table {

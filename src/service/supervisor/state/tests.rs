@@ -279,8 +279,8 @@ fn steps_that_cannot_be_started_break_the_component_with_their_code() {
 fn reports_are_taken_where_a_state_accepts_them() {
     use ComponentState as S;
     let all = [S::New, S::Installed, S::Starting, S::Running, S::Stopping, S::Errored, S::Broken, S::Finished];
-    type Prepare = fn() -> World;
-    let table: [(Prepare, ComponentState, &[(ComponentState, ComponentState)]); 6] = [
+    type Row = (fn() -> World, ComponentState, &'static [(ComponentState, ComponentState)]);
+    let table: [Row; 6] = [
         (|| world_with(&[Install, Recover]), New, &[(S::Errored, Errored)]),
         (
             || world_with(&[Startup, Recover, Shutdown]),
@@ -538,7 +538,7 @@ fn dependents_restart_with_a_hard_dependency_only() {
     world.apply(&set(&[(A, component("1.0.0", &[Run], &[])), (B, component("1.0.0", &[Run], &[A])), (C, soft)]));
     world.go();
     for provoke in [(|world: &mut World| world.ask(Ask::Restart(name(A))).unwrap()) as fn(&mut World), |world| {
-        world.exit(A, Run, 1)
+        world.exit(A, Run, 1);
     }] {
         world.begun.clear();
         provoke(&mut world);
