@@ -20,10 +20,11 @@ impl Cost {
         let mut cost = Self { switches: 0, cpu_ns: 0 };
         for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
             let thread = thread?.path();
-            let status = fs::read_to_string(thread.join("status"))?;
+            // A thread may end while we look at it.
+            let read = |file| fs::read_to_string(thread.join(file));
+            let (Ok(status), Ok(schedstat)) = (read("status"), read("schedstat")) else { continue };
             cost.switches += field(&status, "voluntary_ctxt_switches:")?;
             cost.switches += field(&status, "nonvoluntary_ctxt_switches:")?;
-            let schedstat = fs::read_to_string(thread.join("schedstat"))?;
             cost.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
         }
         Ok(cost)
