@@ -12,8 +12,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::name::ComponentVersion;
 
 mod expression;
@@ -24,10 +22,9 @@ use expression::Expression;
 
 /// A version requirement such as `^1.2.0`, `>=1.0.0 <2.0.0` or `1.x || 3.0.0`.
 ///
-/// [`Display`](fmt::Display) writes the comparisons it stands for, which is what the reference nucleus stores and what
-/// parses back to the same requirement.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// [`Display`](fmt::Display) writes the comparisons it stands for, for people: what is kept is the recipe's own text,
+/// because not every requirement that is accepted reads back from its comparisons.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VersionRequirement(Expression);
 
 impl VersionRequirement {
@@ -73,19 +70,6 @@ impl FromStr for VersionRequirement {
     type Err = RequirementError;
     fn from_str(text: &str) -> Result<Self, RequirementError> {
         Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for VersionRequirement {
-    type Error = RequirementError;
-    fn try_from(text: String) -> Result<Self, RequirementError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<VersionRequirement> for String {
-    fn from(requirement: VersionRequirement) -> String {
-        requirement.to_string()
     }
 }
 
