@@ -1,4 +1,9 @@
 //! What `greengrass dev` shows: one line an event, the component's name in front of its output.
+//!
+//! A reader that has gone, as with `| head`, is no reason to leave components behind: lines then go nowhere.
+
+use std::fmt;
+use std::io::Write;
 
 use crate::wire::control::ComponentChange;
 use crate::wire::deployment::DeploymentRecord;
@@ -14,39 +19,43 @@ impl Screen {
     }
 
     pub fn say(&self, line: &str) {
-        println!("{line}");
+        show(format_args!("{line}"));
     }
 
     /// A line a component wrote, or the daemon's warning; the rest of the daemon's log stays in its file.
     pub fn output(&self, log: &str, line: &str) {
         if log == crate::base::log::Logs::DAEMON {
             if line.contains(" [WARN] ") || line.contains(" [ERROR] ") {
-                println!("core      {line}");
+                show(format_args!("core      {line}"));
             }
             return;
         }
-        println!("{log} | {}", message(line));
+        show(format_args!("{log} | {}", message(line)));
     }
 
     pub fn change(&self, change: &ComponentChange) {
         let ComponentChange { name, to, reason, .. } = change;
         match to {
-            ComponentState::Errored | ComponentState::Broken => println!("{to:<9} {name}: {reason}"),
-            _ => println!("{to:<9} {name}"),
+            ComponentState::Errored | ComponentState::Broken => show(format_args!("{to:<9} {name}: {reason}")),
+            _ => show(format_args!("{to:<9} {name}")),
         }
     }
 
     pub fn deployment(&self, record: &DeploymentRecord) {
         match record.status {
             DeploymentStatus::Queued => {}
-            DeploymentStatus::InProgress => println!("deploying {}", record.progress),
-            DeploymentStatus::Succeeded => println!("deployed  every component is up; Ctrl-C stops them"),
+            DeploymentStatus::InProgress => show(format_args!("deploying {}", record.progress)),
+            DeploymentStatus::Succeeded => show(format_args!("deployed  every component is up; Ctrl-C stops them")),
             status => {
                 let cause = record.details.as_ref().map_or("", |details| details.failure_cause.as_str());
-                println!("{status:<9} {cause}");
+                show(format_args!("{status:<9} {cause}"));
             }
         }
     }
+}
+
+fn show(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The component's own words in a line of its log in text format:

@@ -71,7 +71,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let jail = Jail::new(&paths, JailSettings { cgroup_parent, ..JailSettings::default() }, logs.clone())?;
     jail.sweep().await?;
     let isolation = jail.means().to_string();
-    let (supervisor, supervisor_task) = supervisor::spawn(jail, &paths, &identity(&config.snapshot()));
+    let (supervisor, supervisor_task) = supervisor::spawn(jail.clone(), &paths, &identity(&config.snapshot()));
 
     let (wish, mut wishes) = mpsc::channel(1);
     let neighbours = deploy::Neighbours {
@@ -113,6 +113,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     // From here on a failure means "already gone"; the drain goes on.
     let _ = supervisor.shut_down().await;
     let _ = supervisor_task.await;
+    jail.leave();
     info!("Every component has stopped.");
     // The door closes late: who follows sees the end of every component.
     drop(close);

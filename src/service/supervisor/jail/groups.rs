@@ -135,6 +135,15 @@ impl Groups {
         self.remove_all(name.as_str())
     }
 
+    /// Removes the parents too. Only when no component is left.
+    pub(super) fn leave(&self) {
+        for parent in [Some(&self.tree), self.memory.as_ref(), self.cpu.as_ref()].into_iter().flatten() {
+            if let Err(cause) = parent.remove() {
+                tracing::warn!(group = %parent.directory.display(), %cause, "A control group stays behind.");
+            }
+        }
+    }
+
     pub(super) fn remove_all(&self, directory: &str) -> Result<(), JailError> {
         let mut result = Ok(());
         for parent in [Some(&self.tree), self.memory.as_ref(), self.cpu.as_ref()].into_iter().flatten() {

@@ -184,6 +184,13 @@ impl Jail {
         drop(book);
         self.inner.groups.as_ref().map_or(Ok(()), |groups| groups.remove(name))
     }
+
+    /// Leaves the machine as it was. Only when every component has been ended.
+    pub fn leave(&self) {
+        if let Some(groups) = &self.inner.groups {
+            groups.leave();
+        }
+    }
 }
 
 impl Inner {
