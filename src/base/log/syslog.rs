@@ -2,6 +2,7 @@
 //!
 //! `/dev/log` blocks its writers when the syslog daemon hangs; only this thread may wait for it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -22,6 +23,10 @@ impl Syslog {
     const WAITING: usize = 1024;
 
     pub(super) fn start() -> Self {
+        Self::start_at("/dev/log".into())
+    }
+
+    fn start_at(socket: PathBuf) -> Self {
         let (lines, inbox) = sync_channel::<(Level, String)>(Self::WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
@@ -29,10 +34,10 @@ impl Syslog {
             let mut link: Option<Link> = None;
             for (level, line) in inbox {
                 let missed = counter.swap(0, Ordering::Relaxed);
-                if missed > 0 && !deliver(&mut link, Level::Warn, format!("{missed} log lines were lost")) {
+                if missed > 0 && !deliver(&mut link, &socket, Level::Warn, format!("{missed} log lines were lost")) {
                     counter.fetch_add(missed, Ordering::Relaxed);
                 }
-                if !deliver(&mut link, level, line) {
+                if !deliver(&mut link, &socket, level, line) {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -68,19 +73,19 @@ impl Syslog {
 type Link = Logger<LoggerBackend, Formatter3164>;
 
 /// Tries the open link, then once a new one: the syslog daemon may have been restarted.
-fn deliver(link: &mut Option<Link>, level: Level, line: String) -> bool {
+fn deliver(link: &mut Option<Link>, socket: &Path, level: Level, line: String) -> bool {
     if let Some(open) = link.as_mut()
         && say(open, level, line.clone())
     {
         return true;
     }
-    *link = syslog::unix(Formatter3164 {
+    let formatter = Formatter3164 {
         facility: Facility::LOG_DAEMON,
         hostname: None,
         process: "greengrass".into(),
         pid: std::process::id(),
-    })
-    .ok();
+    };
+    *link = syslog::unix_custom(formatter, socket).ok();
     link.as_mut().is_some_and(|open| say(open, level, line))
 }
 
@@ -92,4 +97,55 @@ fn say(link: &mut Link, level: Level, line: String) -> bool {
         Level::Error => link.err(line),
     }
     .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn entry(level: Level, message: &str) -> Entry<'_> {
+        Entry {
+            time: std::time::SystemTime::UNIX_EPOCH,
+            level,
+            thread: "main",
+            logger: "test",
+            event: None,
+            message: message.into(),
+            contexts: &[],
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn lines_reach_the_syslog_daemon_again_after_it_was_restarted() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("log");
+        let hear = |socket: &UnixDatagram| {
+            let mut line = [0; 512];
+            let length = socket.recv(&mut line).unwrap();
+            String::from_utf8(line[..length].to_vec()).unwrap()
+        };
+        let listen = || {
+            let socket = UnixDatagram::bind(&path).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            socket
+        };
+        let daemon = listen();
+        let syslog = Syslog::start_at(path.clone());
+        syslog.send("com.example.A", &entry(Level::Warn, "warm"));
+        let line = hear(&daemon);
+        // RFC 3164: <facility * 8 + severity>; 3 is daemon, 4 is warning.
+        assert!(line.starts_with("<28>"), "{line}");
+        assert!(line.contains(&format!("greengrass[{}]: ", std::process::id())), "{line}");
+        assert!(line.contains("com.example.A: warm"), "{line}");
+
+        drop(daemon);
+        std::fs::remove_file(&path).unwrap();
+        let daemon = listen();
+        syslog.send("com.example.A", &entry(Level::Info, "again"));
+        assert!(hear(&daemon).contains("again"));
+    }
 }
