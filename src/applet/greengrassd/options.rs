@@ -37,10 +37,11 @@ pub struct Options {
     pub owner_group: Option<String>,
 
     /// Name of the cgroup that holds the components' cgroups
-    #[arg(long, value_name = "NAME", env = "GREENGRASS_CGROUP_PARENT", default_value = "greengrass")]
+    #[arg(long, value_name = "NAME", env = "GREENGRASS_CGROUP_PARENT", default_value = "greengrass",
+        value_parser = cgroup_parent)]
     pub cgroup_parent: String,
 
-    /// Send the daemon's log to syslog too
+    /// Log to syslog instead of files: the daemon and its components
     #[arg(long, env = "GREENGRASS_SYSLOG")]
     pub syslog: bool,
 }
@@ -64,6 +65,15 @@ impl Options {
     }
 }
 
+/// Whatever lives in this group at start is ended, so it must be nobody else's: not the root, no group of systemd.
+fn cgroup_parent(name: &str) -> Result<String, &'static str> {
+    let others = [".slice", ".scope", ".service"].iter().any(|end| name.ends_with(end));
+    if others || name.contains('/') || matches!(name, "" | "." | "..") {
+        return Err("write the plain name of a group that is for Greengrass alone, e.g. greengrass");
+    }
+    Ok(name.into())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -79,5 +89,13 @@ mod tests {
         assert_eq!(options.aws_region.as_deref(), Some("eu-west-1"));
         assert_eq!(options.component_default_user.as_deref(), Some("ggc_user:ggc_group"));
         assert!(Options::parse_from(vec!["--no-such-option".into()]).is_err());
+    }
+
+    #[test]
+    fn cgroup_parent_is_never_a_group_of_others() {
+        assert_eq!(cgroup_parent("greengrass-2"), Ok("greengrass-2".into()));
+        for bad in ["", ".", "..", "a/b", "/", "system.slice", "init.scope", "ssh.service"] {
+            assert!(cgroup_parent(bad).is_err(), "{bad}");
+        }
     }
 }
