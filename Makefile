@@ -11,7 +11,7 @@ TARGET = recipe version_requirement interpolate control config_log archive
 TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint unit dist dist-check fuzz bench
+.PHONY: help run test setup lint unit dist dist-check vm fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,7 @@ run: ## start a core with the sample components; Ctrl-C stops it
 test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, all tests
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
+	tests/vm/run.sh
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
@@ -33,7 +34,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh
+	shellcheck .ci/run .ci/*.sh tests/vm/*.sh
 
 unit: ## the Rust tests alone
 	cargo test --workspace
@@ -44,6 +45,10 @@ dist: setup ## static musl binaries in target/dist; TARGETS="..." picks
 
 dist-check: dist ## the same, each checked and started under QEMU
 	.ci/dist-check.sh $(TARGETS)
+
+vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
+	.ci/dist.sh x86_64-unknown-linux-musl
+	tests/vm/run.sh
 
 fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 	.ci/fuzz.sh seconds=$(TIME) $(TARGET)

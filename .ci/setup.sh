@@ -13,6 +13,9 @@ needs() {
 		binutils|command -v readelf|reads the binaries made by `make dist`
 		file|command -v file|reads the binaries made by `make dist`
 		qemu-user-static|command -v qemu-aarch64-static|starts binaries of other machines
+		qemu-system-x86|command -v qemu-system-x86_64|boots the machine of `make vm`
+		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
+		cpio|command -v cpio|packs the initramfs of `make vm`
 		shellcheck|command -v shellcheck|checks the scripts
 		python3|command -v python3|runs the Python sample component
 		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist`
