@@ -12,7 +12,7 @@ use crate::wire::name::{ComponentName, ComponentVersion};
 /// Without --merge, the highest version of every recipe in the folder is deployed.
 /// Needs no privilege; as root, components run as a user of their own, in cgroups.
 #[derive(Parser, Debug)]
-#[command(name = "greengrass dev", version, after_help = AFTER_HELP)]
+#[command(name = "greengrass dev", bin_name = "greengrass dev", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// Root directory of the core
     #[arg(short, long, value_name = "DIR", default_value = "greengrass-dev")]

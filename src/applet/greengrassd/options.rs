@@ -41,7 +41,7 @@ pub struct Options {
         value_parser = cgroup_parent)]
     pub cgroup_parent: String,
 
-    /// Log to syslog instead of files: the daemon and its components
+    /// Log to syslog instead of files, components too; outputType in the logging configuration overrides it
     #[arg(long, env = "GREENGRASS_SYSLOG")]
     pub syslog: bool,
 }
