@@ -23,6 +23,7 @@ test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, al
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
+	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace

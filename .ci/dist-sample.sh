@@ -29,7 +29,7 @@ user=$(id -u)
 daemon=$!
 
 tries=600
-until [ -S "$directory/root/control.socket" ] || [ "$tries" -eq 0 ]; do
+until [ -S "$directory/root/control.socket" ] || ! kill -0 "$daemon" 2>/dev/null || [ "$tries" -eq 0 ]; do
 	tries=$((tries - 1))
 	sleep 0.1
 done
