@@ -17,6 +17,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start a core with the sample components; Ctrl-C stops it
+	@command -v cargo >/dev/null || { echo "make run: no Rust toolchain: install one from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "make run: Rust needs a C compiler to link with: apt-get install gcc" >&2; exit 1; }
 	cargo run -- dev --fresh --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
 
 test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, all tests
