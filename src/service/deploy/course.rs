@@ -228,19 +228,18 @@ impl Course {
     }
 
     /// Takes away what is not wanted any more, once its successors run.
+    ///
+    /// The configuration forgets a component only after its Uninstall step is over: killed before, the daemon finds
+    /// it again at the next start, brings it up as it was, and removes it then.
     async fn remove(&self, plan: &Plan) -> Result<Result<(), Failure>, Halt> {
         if plan.removed().is_empty() {
             return Ok(Ok(()));
         }
         self.desk.progress(format!("removing {}", count(plan.removed().len()))).await;
-        if let Err(failure) = self.edit(plan.removals()).await? {
-            return Ok(Err(failure));
-        }
-        let tree = self.tree();
-        self.ground.supervisor.apply(desired_set(&tree)).await?;
+        self.ground.supervisor.apply(desired_set(&self.tree())).await?;
         // Whatever an Uninstall step says, the component is gone.
         self.ground.supervisor.settled(plan.removed().to_vec()).await?;
-        Ok(Ok(()))
+        self.edit(plan.removals()).await
     }
 
     async fn fail(&self, plan: &Plan, failure: Failure) -> Result<End, Halt> {
@@ -273,6 +272,9 @@ impl Course {
     }
 
     /// Restores the tree of before and waits for its components. May run twice for one failure.
+    ///
+    /// What the deployment had added is uninstalled without such care: killed in the middle, it is gone without its
+    /// Uninstall step. To find it again the configuration would have to keep, and start, what has just failed.
     async fn roll_back(&self, failure: Failure) -> Result<End, Halt> {
         tracing::warn!(deployment = %self.id(), cause = failure.cause, "The deployment failed and is rolled back.");
         self.desk.progress("rolling back").await;

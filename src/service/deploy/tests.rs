@@ -20,8 +20,8 @@ use crate::wire::state::{ComponentState, DeploymentStatus, DetailedStatus, Statu
 struct Stage {
     applied: Vec<DesiredSet>,
     bootstraps: Vec<String>,
-    /// Never answer whether anything has settled.
-    hang: bool,
+    /// Never answer whether this one has settled.
+    hang: Option<ComponentName>,
 }
 
 impl Stage {
@@ -48,7 +48,9 @@ impl Stage {
                     stage.applied.push(*set);
                     let _ = reply.send(());
                 }
-                Asked::Settled { reply, .. } if stage.hang => unanswered.push(reply),
+                Asked::Settled { tracked, reply } if stage.hang.as_ref().is_some_and(|name| tracked.contains(name)) => {
+                    unanswered.push(reply);
+                }
                 Asked::Settled { tracked, reply } => drop(reply.send(stage.settlement(&tracked))),
                 Asked::Bootstrap { name, component, reply } => {
                     let script = component.lifecycle.bootstrap.as_ref().unwrap().as_ref().unwrap().step.script.clone();
@@ -191,6 +193,12 @@ impl Device {
         set.components.into_iter().map(|(name, c)| (name.to_string(), c.version.to_string())).collect()
     }
 
+    /// The names in every set the supervisor was given.
+    fn applied(&self) -> Vec<Vec<String>> {
+        let stage = self.stage.lock().unwrap();
+        stage.applied.iter().map(|set| set.components.keys().map(ToString::to_string).collect()).collect()
+    }
+
     fn value(&self, pointer: &str) -> Option<Value> {
         self.config.read(&KeyPath::from_pointer(pointer).unwrap())
     }
@@ -238,10 +246,28 @@ async fn removed_component_runs_until_its_successor_has_settled() {
     device.succeed(json!({"add": {"a": "1.0.0"}})).await;
     device.stage.lock().unwrap().applied.clear();
     device.succeed(json!({"add": {"b": "1.0.0"}, "remove": ["a"]})).await;
-    let stage = device.stage.lock().unwrap();
-    let sets: Vec<Vec<&str>> =
-        stage.applied.iter().map(|set| set.components.keys().map(ComponentName::as_str).collect()).collect();
-    assert_eq!(sets, [vec!["a", "b"], vec!["b"]]);
+    assert_eq!(device.applied(), [vec!["a", "b"], vec!["b"]]);
+}
+
+#[tokio::test]
+async fn removal_is_done_again_after_a_kill_while_a_component_is_uninstalled() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.recipe("b", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    {
+        let mut stage = device.stage.lock().unwrap();
+        stage.applied.clear();
+        stage.hang = Some(ComponentName::parse("a").unwrap());
+    }
+    let id = device.submit(json!({"add": {"b": "1.0.0"}, "remove": ["a"]})).await;
+    while device.applied().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let device = device.restart().await;
+    assert_eq!(device.ended(&id).await.status, DeploymentStatus::Succeeded);
+    assert_eq!(device.applied(), [vec!["a", "b"], vec!["b"]]);
+    assert_eq!(device.value("/services/a"), None);
 }
 
 #[tokio::test]
@@ -343,7 +369,7 @@ async fn failing_component_is_rolled_back_when_asked() {
 async fn deployment_goes_on_after_a_kill_while_components_settle() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));
-    device.stage.lock().unwrap().hang = true;
+    device.stage.lock().unwrap().hang = Some(ComponentName::parse("a").unwrap());
     let first = device.submit(json!({"add": {"a": "1.0.0"}})).await;
     let second = device.submit(json!({"configuration": {"a": {"merge": {"k": 1}}}})).await;
     device.until(&first, |record| record.progress.contains("settle")).await;
@@ -364,7 +390,7 @@ async fn rollback_goes_on_after_a_kill() {
     device.succeed(json!({"add": {"a": "1.0.0"}})).await;
     let id = device.submit(json!({"add": {"a": "2.0.0"}, "failureHandlingPolicy": "ROLLBACK"})).await;
     device.until(&id, |record| record.progress.contains("rolling back") || record.status.is_final()).await;
-    device.stage.lock().unwrap().hang = true;
+    device.stage.lock().unwrap().hang = Some(ComponentName::parse("a").unwrap());
     let device = device.restart().await;
     let record = device.ended(&id).await;
     assert_eq!(record.details.unwrap().detailed_status, DetailedStatus::FailedRollbackComplete);
