@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::name::{ComponentName, ComponentVersion, DeploymentId};
 use crate::state::{ComponentState, DeploymentStatus, StatusCode};
+use crate::strict_json;
 
 pub use line::LineBuffer;
 
@@ -185,7 +186,7 @@ pub enum Code {
 
 impl Request {
     pub fn decode(line: &[u8]) -> Result<Self, ControlError> {
-        serde_json::from_slice(line).map_err(|cause| ControlError::Decode { what: "request", cause })
+        strict_json::from_slice(line).map_err(|cause| ControlError::Decode { what: "request", cause })
     }
 
     /// The line, with its end.

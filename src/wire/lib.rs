@@ -17,5 +17,6 @@ pub mod recipe;
 pub mod run_with;
 mod scalar_text;
 pub mod state;
+pub mod strict_json;
 pub mod variables;
 pub mod version;

@@ -13,6 +13,7 @@ use crate::wire::control::MAX_REQUEST;
 use crate::wire::deployment::{LocalDeploymentRequest, RunWithInfo};
 use crate::wire::name::{ComponentName, GroupName};
 use crate::wire::run_with::SystemResourceLimits;
+use crate::wire::strict_json;
 
 /// Reads files and looks for directories, and so tells of a slip before the daemon would.
 pub(super) fn request(create: &Create) -> Result<LocalDeploymentRequest, Failure> {
@@ -77,7 +78,9 @@ fn by_component<T: DeserializeOwned>(
     value: Option<&str>,
 ) -> Result<BTreeMap<ComponentName, T>, Failure> {
     let Some(value) = value else { return Ok(BTreeMap::new()) };
-    let parse = |text: &str| serde_json::from_str(text).map_err(|cause| Failure::NotJson { option, example, cause });
+    let parse = |text: &str| {
+        strict_json::from_slice(text.as_bytes()).map_err(|cause| Failure::NotJson { option, example, cause })
+    };
     let path = home_expanded(value);
     if value.trim_start().starts_with('{') || !path.is_file() {
         return parse(value);
