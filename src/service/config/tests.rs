@@ -53,17 +53,18 @@ async fn edits_that_come_together_all_hold() {
 #[tokio::test]
 async fn refused_edit_leaves_memory_and_the_service_as_they_were() {
     let scratch = tempfile::tempdir().unwrap();
-    let directory = scratch.path().join("config");
-    std::fs::create_dir(&directory).unwrap();
+    let root = scratch.path().join("root");
+    let directory = root.join("config");
+    std::fs::create_dir_all(&directory).unwrap();
     let (config, _service) = start(&directory);
     config.edit(vec![write("/services/x", json!(1), 10)]).await.unwrap();
-    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
     let refused = config.edit(vec![write("/services/x", json!(2), 20)]).await.unwrap_err();
     let report = crate::base::report::Report(&refused).to_string();
     assert!(report.contains("config.tlog") && report.contains("No such file"), "{report}");
     assert_eq!(config.read(&path("/services/x")), Some(json!(1)));
 
-    std::fs::create_dir(&directory).unwrap();
+    std::fs::create_dir_all(&directory).unwrap();
     config.edit(vec![write("/services/y", json!(3), 20)]).await.unwrap();
     assert_eq!(open(&directory, &Given::Nothing).unwrap().tree, config.snapshot());
     assert_eq!(config.read(&path("/services")), Some(json!({"x": 1, "y": 3})));

@@ -99,6 +99,10 @@ impl Log {
     /// Replaces the log by a dump of `tree`. When this fails before the swap, the log is as it was.
     pub fn rewrite(&mut self, tree: &Tree) -> Result<(), LogError> {
         self.rewrite_at = self.surplus + Self::RETRY_AFTER;
+        // Deleted with all that was in it: this tree is the last copy. A root that is gone does not come back.
+        if let Some(directory) = self.path.parent().filter(|it| !it.exists() && it.parent().is_some_and(Path::exists)) {
+            file::make_directory(directory, 0o700).map_err(|cause| LogError::Rewrite { cause })?;
+        }
         let fresh = file::beside(&self.path, "+");
         let written = file::write_new(&fresh, 0o600, |file| tree.write_lines(file));
         let file = match written.and_then(|file| file::swap(&fresh, &self.path, Backup::Keep).map(|()| file)) {

@@ -246,6 +246,23 @@ fn long_log_is_rewritten_and_a_deleted_one_comes_back() {
 }
 
 #[test]
+fn deleted_directory_comes_back_and_a_deleted_root_does_not() {
+    let scratch = crate::store::scratch();
+    let directory = scratch.path().join("root/config");
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut opened = start(&directory);
+    commit(&mut opened, &[write("/services/x", json!(1), 1)]);
+    std::fs::remove_dir_all(&directory).unwrap();
+    commit(&mut opened, &[write("/services/y", json!(1), 1)]);
+    assert_eq!(kept(&start(&directory).tree), kept(&opened.tree));
+    std::fs::remove_dir_all(scratch.path().join("root")).unwrap();
+    let entries = opened.tree.apply(&write("/services/z", json!(1), 1));
+    let refused = opened.log.append([entries.as_slice()], &opened.tree).unwrap_err();
+    assert!(crate::base::report::Report(&refused).to_string().contains("root/config"), "{refused}");
+    assert!(!scratch.path().join("root").exists());
+}
+
+#[test]
 fn snapshot_comes_back_as_it_was() {
     let scratch = crate::store::scratch();
     let path = scratch.path().join("rollback_snapshot.tlog");
