@@ -146,7 +146,9 @@ fn shell_that_does_not_exist_and_script_that_does_not_exist() {
         assert_eq!(status.status_code, StatusCode::RunIoError);
         assert!(status.reason.contains("/no/such/shell"), "{}", status.reason);
         stage.apply(&[Part::new("b").step(Startup, "/no/such/script")]).await;
-        let reason = "the Startup step exited with code 127, for the 3rd time".to_owned();
+        let reason =
+            "the Startup step exited with code 127 (a command is not found; its log says which), for the 3rd time"
+                .to_owned();
         assert_eq!(stage.settled(&["b"]).await, Settlement::Broken(vec![(name("b"), reason)]));
     });
 }

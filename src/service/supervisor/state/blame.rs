@@ -21,6 +21,13 @@ impl Blame {
 
     pub(super) fn exit(step: StepName, end: End) -> Self {
         let reason = match end {
+            // The shell's own words about it are in the log.
+            End::Code(code @ 126) => {
+                format!("the {step} step exited with code {code} (a command cannot be executed; its log says which)")
+            }
+            End::Code(code @ 127) => {
+                format!("the {step} step exited with code {code} (a command is not found; its log says which)")
+            }
             End::Code(code) => format!("the {step} step exited with code {code}"),
             End::Signal(signal) => format!("the {step} step was ended by signal {signal}"),
         };
