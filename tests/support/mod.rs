@@ -83,6 +83,11 @@ impl Core {
         self.daemon.as_ref().expect("the daemon runs").id()
     }
 
+    /// Whether the daemon that was started has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        self.daemon.as_mut().is_some_and(|daemon| matches!(daemon.try_wait(), Ok(None)))
+    }
+
     /// SIGKILL, then reap.
     pub fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
@@ -112,6 +117,27 @@ impl Core {
     /// Waits for a daemon that ends by itself; its exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.daemon.take().and_then(|mut daemon| daemon.wait().expect("wait").code())
+    }
+
+    /// A daemon on this root that is expected to end by itself, beside the one that may run: its exit code and what it
+    /// wrote to standard error.
+    pub fn refused_daemon(&self, options: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(GREENGRASS);
+        command.arg("greengrassd").arg("--root").arg(self.root());
+        command.arg("--cgroup-parent").arg(&self.cgroup_parent).args(&self.options).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut daemon = command.spawn().expect("start the daemon");
+        let deadline = Instant::now() + PATIENCE;
+        while daemon.try_wait().expect("wait").is_none() {
+            if Instant::now() > deadline {
+                let _ = daemon.kill();
+                let _ = daemon.wait();
+                panic!("the daemon starts with {options:?} although it should not\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = daemon.wait_with_output().expect("wait");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// `greengrass-cli` with these arguments.

@@ -101,14 +101,13 @@ fn incoming_begins_anew_when_what_it_finds_is_no_beginning() {
     let scene = Scene::new();
     let (path, part) = (scene.path("artifact"), scene.path(".artifact.part"));
     let victim = scene.put("victim", "precious");
-    let plant: [(&str, Box<dyn Fn()>); 4] = [
-        ("more than expected", Box::new(|| std::fs::write(&part, "far too long").unwrap())),
-        ("a link", Box::new(|| symlink(&victim, &part).unwrap())),
-        ("another name of a file", Box::new(|| std::fs::hard_link(&victim, &part).unwrap())),
-        ("a pipe", Box::new(|| assert!(std::process::Command::new("mkfifo").arg(&part).status().unwrap().success()))),
-    ];
-    for (what, plant) in plant {
-        plant();
+    for what in ["more than expected", "a link", "another name of a file", "a pipe"] {
+        match what {
+            "more than expected" => std::fs::write(&part, "far too long").unwrap(),
+            "a link" => symlink(&victim, &part).unwrap(),
+            "another name of a file" => std::fs::hard_link(&victim, &part).unwrap(),
+            _ => assert!(std::process::Command::new("mkfifo").arg(&part).status().unwrap().success()),
+        }
         let mut incoming = Incoming::resume(&path, 100, Some(7)).unwrap();
         assert_eq!(incoming.length(), 0, "{what}");
         incoming.write_all(b"content").unwrap();

@@ -45,7 +45,7 @@ pub use order::{Exit, Running, StepId, StepOrder};
 
 use groups::Groups;
 use keeper::Keeper;
-use output::StateCell;
+use output::{Dam, StateCell};
 
 /// How a jail is built; [`Default`] is what the daemon uses.
 #[derive(Clone, Debug)]
@@ -104,6 +104,7 @@ struct Inner {
     /// Held shared by us and by every keeper: who gets it alone knows that no keeper lives.
     alive: OwnedFd,
     open_files_before: Option<u64>,
+    dam: Dam,
     book: Mutex<Book>,
 }
 
@@ -142,6 +143,7 @@ impl Jail {
             logs,
             means,
             groups,
+            dam: Dam::default(),
             book: Mutex::default(),
         };
         tracing::info!(event = "jail-ready", "{}", inner.means);

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::base::log::{Entry, Level, Logs};
 use crate::wire::state::ComponentState;
@@ -97,9 +97,37 @@ impl Sink {
     }
 }
 
+/// Holds back who writes faster than it can be logged, so that the rest of the daemon has its turn.
+///
+/// A stream that filled a whole chunk pauses [`RESTS`] times as long as its chunk took. The pauses are served one
+/// after the other: however many streams flood, together they get the same share of the processor. Meanwhile the
+/// writers wait in their full pipes.
+#[derive(Clone, Debug)]
+pub(super) struct Dam(Arc<Semaphore>);
+
+impl Default for Dam {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Dam {
+    async fn rest_after(&self, work: Duration) {
+        // An error is a closed semaphore, and nobody closes it.
+        let _one_at_a_time = self.0.acquire().await;
+        tokio::time::sleep(work * RESTS).await;
+    }
+}
+
 /// Reads the stream to its end. When the script has `ended`, what it had written by then is logged and `drained` told;
 /// what its descendants still write goes on being logged.
-pub(super) async fn pump(pipe: Receiver, sink: Sink, mut ended: watch::Receiver<bool>, drained: oneshot::Sender<()>) {
+pub(super) async fn pump(
+    pipe: Receiver,
+    sink: Sink,
+    dam: Dam,
+    mut ended: watch::Receiver<bool>,
+    drained: oneshot::Sender<()>,
+) {
     let mut splitter = Splitter::default();
     let mut drained = Some(drained);
     loop {
@@ -108,10 +136,10 @@ pub(super) async fn pump(pipe: Receiver, sink: Sink, mut ended: watch::Receiver<
                 if ready.is_err() {
                     break;
                 }
+                let begun = Instant::now();
                 match take(&pipe, &sink, &mut splitter) {
                     Ok(0) => break,
-                    // A flood: the writer waits a moment in its full pipe, and everyone else gets a turn.
-                    Ok(CHUNK) => tokio::time::sleep(FLOOD_PAUSE).await,
+                    Ok(CHUNK) => dam.rest_after(begun.elapsed()).await,
                     Ok(_) => tokio::task::yield_now().await,
                     Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
                     Err(_) => break,
@@ -125,6 +153,7 @@ pub(super) async fn pump(pipe: Receiver, sink: Sink, mut ended: watch::Receiver<
                         Ok(0) | Err(_) => break,
                         Ok(count) => left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX)),
                     }
+                    tokio::task::yield_now().await;
                 }
                 splitter.finish(&sink);
                 let _ = drained.take().map(|drained| drained.send(()));
@@ -248,14 +277,15 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Read at once: as much as a pipe holds.
-const CHUNK: usize = 64 * 1024;
+/// Read at once. Of the shortest lines it is thousands, which become a megabyte of log and hold up the loop for
+/// milliseconds; a pipe holds eight of it.
+const CHUNK: usize = 8 * 1024;
 
 /// A longer line is logged in pieces: memory per stream stays bounded.
 pub(super) const LONGEST_LINE: usize = 8 * 1024;
 
-/// After a full chunk; bounds one stream to about 25 MB/s and gives the rest of the daemon its turn.
-const FLOOD_PAUSE: Duration = Duration::from_millis(2);
+/// All floods together get one part in so many and one of the processor.
+const RESTS: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -304,5 +334,19 @@ mod tests {
         assert!(splitter.partial.len() <= LONGEST_LINE);
         let total: usize = lines.iter().map(|line| line.text.len()).sum();
         assert_eq!(total + splitter.partial.len(), 10 * CHUNK);
+    }
+
+    #[tokio::test]
+    async fn floods_rest_one_after_the_other() {
+        let dam = Dam::default();
+        let resting = dam.0.acquire().await.unwrap();
+        let mut next = std::pin::pin!(dam.rest_after(Duration::ZERO));
+        tokio::select! {
+            biased;
+            () = &mut next => panic!("it rests beside another"),
+            () = std::future::ready(()) => {}
+        }
+        drop(resting);
+        next.await;
     }
 }

@@ -242,7 +242,9 @@ fn pump_and_wait(
     let start = |pipe: OwnedFd, stream| {
         let (drained, is_drained) = oneshot::channel();
         match Receiver::from_owned_fd(pipe) {
-            Ok(pipe) => drop(tokio::spawn(output::pump(pipe, sink(stream), has_ended.clone(), drained))),
+            Ok(pipe) => {
+                drop(tokio::spawn(output::pump(pipe, sink(stream), inner.dam.clone(), has_ended.clone(), drained)))
+            }
             // The pipe closes and the script's writes fail; better than a script that cannot run.
             Err(cause) => {
                 tracing::error!(component = %order.component, %cause, "A script's output cannot be followed.");
