@@ -35,6 +35,11 @@ impl Machine {
         now: Instant,
     ) -> Vec<Effect> {
         let tracked: BTreeSet<ComponentName> = tracked.into_iter().collect();
+        if tracked.is_empty() && self.mode == Mode::Open {
+            // Nothing will ever move, so the answer would never be thought of again.
+            self.effects.push(Effect::Answer { question, settlement: Settlement::Reached });
+            return self.finish(now);
+        }
         self.moved.extend(tracked.iter().cloned());
         self.questions.insert(question, Open { missing: tracked.clone(), tracked });
         self.finish(now)

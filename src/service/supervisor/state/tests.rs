@@ -603,6 +603,12 @@ fn circle_of_dependencies_starts_restarts_and_stops() {
 }
 
 #[test]
+fn settled_without_components_is_answered_at_once() {
+    let mut world = World::new();
+    assert_eq!(world.settle(1, &[]), Some(&Settlement::Reached));
+}
+
+#[test]
 fn settled_waits_until_a_run_has_lived_a_moment() {
     let mut world = running(&[Run]);
     assert_eq!(world.settle(1, &[A, "never.heard.of"]), None);
