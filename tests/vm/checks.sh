@@ -39,8 +39,8 @@ soon() {
 	if [ "$tries" -gt 0 ]; then ok "$name"; else not_ok "$name: $*"; fi
 }
 
-# Asks the daemon; what it says goes to the log of the run.
-cli() { greengrass-cli "$@" >>/tmp/cli.log 2>&1; }
+# Asks the daemon; what it says goes to the log of the run. An answer that never comes fails its check alone.
+cli() { timeout 60 greengrass-cli "$@" >>/tmp/cli.log 2>&1; }
 
 deploy() { cli deployment create --wait --recipeDir /test/recipes "$@"; }
 
@@ -93,6 +93,8 @@ prepare() {
 check_means() {
 	greengrass-cli status >/tmp/status
 	check "the daemon says that it uses control groups of version 2" grep -q "control groups of version 2\.$" /tmp/status
+	check "a deployment without components ends" deploy --merge aws.greengrass.Nucleus=2.18.0 \
+		--update-config '{"aws.greengrass.Nucleus": {"MERGE": {"logging": {"level": "DEBUG"}}}}'
 }
 
 check_limits() {
