@@ -545,3 +545,31 @@ async fn root_switches_to_the_user_of_run_with() {
         rig.end(GRACE).await;
     }
 }
+
+#[tokio::test]
+async fn artifacts_change_hands_ahead_and_once() {
+    use std::os::unix::fs::MetadataExt;
+    for rig in Rig::all() {
+        if rig.jail.means().run_as == RunAs::SameUser {
+            assert!(rig.jail.unprepared(&order("c", "true")).is_none(), "nothing changes hands");
+            eprintln!("SKIPPED: switching users needs root");
+            return;
+        }
+        let file = rig.root.join("packages/artifacts-unarchived/c/1.0.0/below/file");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "").unwrap();
+        let mut order = order("c", "true");
+        order.privileged = false;
+        order.user = Some(PosixUser::parse("nobody").unwrap());
+        rig.jail.unprepared(&order).unwrap().prepare().await.unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 65534);
+        assert_eq!(fs::metadata(rig.root.join("work/c")).unwrap().uid(), 65534);
+        assert!(rig.jail.unprepared(&order).is_none());
+        order.version = ComponentVersion::parse("2.0.0").unwrap();
+        assert!(rig.jail.unprepared(&order).is_some(), "another version is another ground");
+        fs::remove_dir_all(rig.root.join("work")).unwrap();
+        fs::write(rig.root.join("work"), "in the way").unwrap();
+        let refused = rig.jail.unprepared(&order).unwrap().prepare().await.unwrap_err();
+        assert!(matches!(refused, JailError::Ground { .. }), "{refused}");
+    }
+}

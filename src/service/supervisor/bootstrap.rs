@@ -1,19 +1,26 @@
 //! Runs the Bootstrap step of a component beside the machine: it may not be desired yet, or run in another version.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::desired::Component;
-use super::jail::{Exit, Jail, Running};
+use super::jail::{Exit, Jail, Running, Unprepared};
 use super::rim::{Begun, Rim, ToBegin};
-use super::state::{Life, NotStarted, Surroundings};
+use super::state::{Life, NotStarted};
 use super::task::GRACE;
 use super::tokens::Token;
 use crate::wire::lifecycle::StepName;
 use crate::wire::name::ComponentName;
 use crate::wire::state::ComponentState;
+
+/// A Bootstrap step to run, and who waits for its end.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) name: ComponentName,
+    pub(super) life: Life,
+    pub(super) reply: oneshot::Sender<Result<i32, String>>,
+}
 
 /// A Bootstrap step under way, or what became of it at once.
 #[derive(Debug)]
@@ -22,29 +29,29 @@ pub(super) enum Bootstrap {
     Over(Result<i32, String>),
 }
 
+impl Bootstrap {
+    pub(super) fn not_started(why: NotStarted) -> Self {
+        let (NotStarted::Io(words) | NotStarted::MissingRunWith(words)) = why;
+        Self::Over(Err(format!("the Bootstrap step cannot be started: {words}")))
+    }
+}
+
 /// A component without the step, or with one that is skipped, answers 0.
-pub(super) fn begin(
-    rim: &Rim,
-    name: &ComponentName,
-    component: Component,
-    surroundings: Surroundings,
-    token: &Token,
-) -> Bootstrap {
-    let life = Life { component: Arc::new(component), surroundings: Arc::new(surroundings) };
+/// Fails with what is to be prepared before it can begin.
+pub(super) fn begin(rim: &Rim, name: &ComponentName, life: &Life, token: &Token) -> Result<Bootstrap, Box<Unprepared>> {
     let what = match &life.component.lifecycle.bootstrap {
-        None => return Bootstrap::Over(Ok(0)),
-        Some(Err(error)) => return Bootstrap::Over(Err(error.to_string())),
+        None => return Ok(Bootstrap::Over(Ok(0))),
+        Some(Err(error)) => return Ok(Bootstrap::Over(Err(error.to_string()))),
         Some(Ok(bootstrap)) => &bootstrap.step,
     };
     let step = StepName::Bootstrap;
     let limit = what.timeout.or(step.default_timeout()).unwrap_or(Duration::MAX);
-    match rim.begin(&ToBegin { name, step, what, life: &life, state: ComponentState::New, token }) {
+    Ok(match rim.begin(&ToBegin { name, step, what, life, state: ComponentState::New, token }) {
         Begun::Living(running) => Bootstrap::Living { running, limit },
+        Begun::Unprepared(unprepared) => return Err(unprepared),
         Begun::Skipped => Bootstrap::Over(Ok(0)),
-        Begun::NotStarted(NotStarted::Io(words) | NotStarted::MissingRunWith(words)) => {
-            Bootstrap::Over(Err(format!("the Bootstrap step cannot be started: {words}")))
-        }
-    }
+        Begun::NotStarted(why) => Bootstrap::not_started(why),
+    })
 }
 
 /// Waits for the exit code. What the step leaves running is ended with it, the component's other processes are not.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::desired::Component;
 use super::environment::{Fixed, environment};
-use super::jail::{Exit, Jail, JailError, Running, StepOrder};
+use super::jail::{Exit, Jail, JailError, Running, StepOrder, Unprepared};
 use super::skip;
 use super::state::{End, Life, NotStarted};
 use super::tokens::Token;
@@ -19,6 +19,8 @@ use crate::wire::state::ComponentState;
 #[derive(Debug)]
 pub(super) enum Begun {
     Living(Running),
+    /// To be begun again when this is done.
+    Unprepared(Box<Unprepared>),
     Skipped,
     NotStarted(NotStarted),
 }
@@ -65,11 +67,19 @@ impl Rim {
             environment: variables,
             state: *state,
         };
+        if let Some(unprepared) = self.jail.unprepared(&order) {
+            return Begun::Unprepared(Box::new(unprepared));
+        }
         match self.jail.spawn(&order) {
             Ok(running) => Begun::Living(running),
             Err(error) => Begun::NotStarted(why(&error)),
         }
     }
+}
+
+/// Does what a step waits for, beside the loop.
+pub(super) async fn prepare(unprepared: Box<Unprepared>) -> Result<(), NotStarted> {
+    unprepared.prepare().await.map_err(|error| why(&error))
 }
 
 /// The words the machine knows for what the jail says.

@@ -1,17 +1,18 @@
 //! The loop: owns the machine, does its effects, waits for processes, time and requests.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::bootstrap;
+use super::bootstrap::{self, Bootstrap};
 use super::handle::{ComponentNews, Handle, Refused, Request, Settlement};
 use super::jail::{Running, StepId};
-use super::rim::{Begun, Rim, ToBegin};
-use super::state::{Ask, Effect, Event, Machine, Order, Question, Surroundings, Ticket};
+use super::rim::{self, Begun, Rim, ToBegin};
+use super::state::{Ask, Effect, Event, Life, Machine, NotStarted, Order, Question, Surroundings, Ticket};
 use super::tokens::Tokens;
 use super::{Component, DesiredSet};
 use crate::base::report::Report;
@@ -62,6 +63,15 @@ enum Course {
 #[derive(Debug)]
 enum Done {
     Event(Event),
+    /// A step's directories are ready for it, or cannot be.
+    Prepared {
+        order: Box<Order>,
+        result: Result<(), NotStarted>,
+    },
+    BootstrapPrepared {
+        order: bootstrap::Order,
+        result: Result<(), NotStarted>,
+    },
     /// A process set that had been given up is gone.
     StepEnded,
     Bootstrapped {
@@ -147,6 +157,11 @@ impl Task {
                 }
                 self.on(event);
             }
+            Ok(Done::Prepared { order, result: Ok(()) }) => self.to_begin.push_back(order),
+            Ok(Done::Prepared { order, result: Err(why) }) => {
+                self.on(Event::NotStarted { name: order.name, ticket: order.ticket, why });
+            }
+            Ok(Done::BootstrapPrepared { order, result }) => self.begin_bootstrap(order, result),
             Ok(Done::Bootstrapped { name }) => {
                 self.bootstraps.remove(&name);
                 if !self.machine.knows(&name) {
@@ -218,14 +233,30 @@ impl Task {
     }
 
     fn bootstrap(&mut self, name: ComponentName, component: Component, reply: oneshot::Sender<Result<i32, String>>) {
-        let token = self.tokens.of(&name);
-        let begun = bootstrap::begin(&self.rim, &name, component, self.surroundings.clone(), &token);
         self.bootstraps.insert(name.clone());
+        let life = Life { component: Arc::new(component), surroundings: Arc::new(self.surroundings.clone()) };
+        self.begin_bootstrap(bootstrap::Order { name, life, reply }, Ok(()));
+    }
+
+    /// The asker hears that the daemon goes down when its order is dropped unanswered.
+    fn begin_bootstrap(&mut self, order: bootstrap::Order, ready: Result<(), NotStarted>) {
+        let token = self.tokens.of(&order.name);
+        let begun = match ready {
+            Ok(()) => bootstrap::begin(&self.rim, &order.name, &order.life, &token),
+            Err(why) => Ok(Bootstrap::not_started(why)),
+        };
         let jail = self.rim.jail.clone();
-        self.jobs.spawn(async move {
-            let _ = reply.send(bootstrap::finish(begun, &jail, &name).await);
-            Done::Bootstrapped { name }
-        });
+        match begun {
+            Err(unprepared) => drop(self.jobs.spawn(async move {
+                let result = rim::prepare(unprepared).await;
+                Done::BootstrapPrepared { order, result }
+            })),
+            Ok(begun) => drop(self.jobs.spawn(async move {
+                let bootstrap::Order { name, reply, .. } = order;
+                let _ = reply.send(bootstrap::finish(begun, &jail, &name).await);
+                Done::Bootstrapped { name }
+            })),
+        }
     }
 
     fn on(&mut self, event: Event) {
@@ -268,13 +299,18 @@ impl Task {
     /// Begins the next step that is still wanted.
     fn begin_next(&mut self) {
         let Some(order) = self.to_begin.pop_front() else { return };
-        let Order { name, ticket, step, what, life, state } = *order;
-        if !self.machine.awaits(&name, ticket) {
+        if !self.machine.awaits(&order.name, order.ticket) {
             return;
         }
-        let token = self.tokens.of(&name);
-        let to_begin = ToBegin { name: &name, step, what: &what, life: &life, state, token: &token };
-        match self.rim.begin(&to_begin) {
+        let token = self.tokens.of(&order.name);
+        let Order { name, ticket, step, what, life, state } = &*order;
+        let begun = self.rim.begin(&ToBegin { name, step: *step, what, life, state: *state, token: &token });
+        let (name, ticket) = (name.clone(), *ticket);
+        match begun {
+            Begun::Unprepared(unprepared) => drop(self.jobs.spawn(async move {
+                let result = rim::prepare(unprepared).await;
+                Done::Prepared { order, result }
+            })),
             Begun::Living(running) => {
                 let pid = running.pid;
                 self.watch(name.clone(), ticket, running);

@@ -1,11 +1,14 @@
 //! The directories a component finds: its own working directory, and artifacts it may read.
+//!
+//! A tree of artifacts changes hands file by file. [`Jail::unprepared`] is the way to have that done beside the loop.
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Inner, JailError, StepOrder};
+use super::{Inner, Jail, JailError, StepOrder, account};
 use crate::sys::account::Account;
 use crate::sys::owner;
 use crate::wire::name::{ComponentName, ComponentVersion};
@@ -18,37 +21,77 @@ pub(super) struct Prepared {
     user: (u32, u32),
 }
 
+/// What is left to do before a step can start.
+#[derive(Debug)]
+pub struct Unprepared {
+    inner: Arc<Inner>,
+    ground: Prepared,
+    account: Account,
+}
+
+impl Jail {
+    /// What [`spawn`](Self::spawn) would do first, and block with, if it were not done ahead.
+    pub fn unprepared(&self, order: &StepOrder) -> Option<Unprepared> {
+        // Without an account nothing changes hands; that there is none to be had, `spawn` tells.
+        let account = account::account_of(order, self.inner.means.run_as).ok().flatten()?;
+        let ground = Prepared::of(order, &account);
+        let is_prepared = self.inner.book().grounds.contains(&ground);
+        (!is_prepared).then(|| Unprepared { inner: Arc::clone(&self.inner), ground, account })
+    }
+}
+
+impl Unprepared {
+    pub async fn prepare(self) -> Result<(), JailError> {
+        let all = move || {
+            make(&self.inner.paths.work(&self.ground.name))?;
+            give(&self.inner, self.ground, &self.account)
+        };
+        // It is cancelled only when the runtime goes down, and then nothing starts.
+        tokio::task::spawn_blocking(all).await.unwrap_or(Ok(()))
+    }
+}
+
+impl Prepared {
+    fn of(order: &StepOrder, account: &Account) -> Self {
+        Self { name: order.component.clone(), version: order.version.clone(), user: (account.uid, account.gid) }
+    }
+}
+
 /// Makes the working directory; gives it, and what lies in the artifact directories, to the component's user.
 pub(super) fn prepare(inner: &Inner, order: &StepOrder, account: Option<&Account>) -> Result<PathBuf, JailError> {
     let work = inner.paths.work(&order.component);
-    make(&work).map_err(|cause| JailError::Ground { path: work.clone(), cause })?;
-    let Some(account) = account else { return Ok(work) };
-    let ground =
-        Prepared { name: order.component.clone(), version: order.version.clone(), user: (account.uid, account.gid) };
-    if inner.book().grounds.contains(&ground) {
-        return Ok(work);
+    make(&work)?;
+    if let Some(account) = account {
+        let ground = Prepared::of(order, account);
+        if !inner.book().grounds.contains(&ground) {
+            give(inner, ground, account)?;
+        }
     }
-    for directory in [
-        inner.paths.artifacts(&order.component, &order.version),
-        inner.paths.unarchived(&order.component, &order.version),
-    ] {
-        give_contents(&directory, account)?;
-    }
-    give_work(&work, account)?;
-    inner.book().grounds.insert(ground);
     Ok(work)
 }
 
-fn make(work: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(work) {
+fn give(inner: &Inner, ground: Prepared, account: &Account) -> Result<(), JailError> {
+    for directory in
+        [inner.paths.artifacts(&ground.name, &ground.version), inner.paths.unarchived(&ground.name, &ground.version)]
+    {
+        give_contents(&directory, account)?;
+    }
+    give_work(&inner.paths.work(&ground.name), account)?;
+    inner.book().grounds.insert(ground);
+    Ok(())
+}
+
+fn make(work: &Path) -> Result<(), JailError> {
+    let made = match DirBuilder::new().mode(0o700).create(work) {
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // The parent is made with the root; should it have vanished, it comes back.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            work.parent().map_or(Ok(()), |parent| DirBuilder::new().recursive(true).mode(0o755).create(parent))?;
-            DirBuilder::new().mode(0o700).create(work)
-        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => work
+            .parent()
+            .map_or(Ok(()), |parent| DirBuilder::new().recursive(true).mode(0o755).create(parent))
+            .and_then(|()| DirBuilder::new().mode(0o700).create(work)),
         other => other,
-    }
+    };
+    made.map_err(|cause| JailError::Ground { path: work.into(), cause })
 }
 
 /// The directory itself changes hands last: who owns it owns all below, so the walk is done once.

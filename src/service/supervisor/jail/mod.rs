@@ -39,6 +39,7 @@ use crate::wire::run_with::SystemResourceLimits;
 use crate::wire::state::ComponentState;
 
 pub use error::JailError;
+pub use ground::Unprepared;
 pub use keeper::{Command as KeeperCommand, Letter as KeeperLetter, News as KeeperNews, line as keeper_line};
 pub use means::{Cgroups, Means, RunAs};
 pub use order::{Exit, Running, StepId, StepOrder};

@@ -21,7 +21,8 @@ use crate::sys::process::Ended;
 use crate::sys::spawn::{ParentDeath, Spawn};
 
 impl Jail {
-    /// Starts a step; when this returns its shell runs. Blocks as long as that takes: a few milliseconds.
+    /// Starts a step; when this returns its shell runs. Blocks as long as that takes: a few milliseconds, if what is
+    /// [`unprepared`](Self::unprepared) was prepared before.
     /// Call it on the main thread, inside the runtime.
     pub fn spawn(&self, order: &StepOrder) -> Result<Running, JailError> {
         let inner = &self.inner;
@@ -243,7 +244,7 @@ fn pump_and_wait(
         let (drained, is_drained) = oneshot::channel();
         match Receiver::from_owned_fd(pipe) {
             Ok(pipe) => {
-                drop(tokio::spawn(output::pump(pipe, sink(stream), inner.dam.clone(), has_ended.clone(), drained)))
+                drop(tokio::spawn(output::pump(pipe, sink(stream), inner.dam.clone(), has_ended.clone(), drained)));
             }
             // The pipe closes and the script's writes fail; better than a script that cannot run.
             Err(cause) => {
