@@ -99,9 +99,9 @@ impl Sink {
 
 /// Holds back who writes faster than it can be logged, so that the rest of the daemon has its turn.
 ///
-/// A stream that filled a whole chunk pauses [`RESTS`] times as long as its chunk took. The pauses are served one
-/// after the other: however many streams flood, together they get the same share of the processor. Meanwhile the
-/// writers wait in their full pipes.
+/// A stream owes [`RESTS`] times what its full chunks took. It rests when that is worth a timer, and only one stream
+/// rests at a time: however many flood, together they get the same share of the processor. Meanwhile the writers
+/// wait in their full pipes.
 #[derive(Clone, Debug)]
 pub(super) struct Dam(Arc<Semaphore>);
 
@@ -112,10 +112,13 @@ impl Default for Dam {
 }
 
 impl Dam {
-    async fn rest_after(&self, work: Duration) {
+    async fn rest(&self, owed: &mut Duration) {
+        if *owed < LEAST_REST {
+            return tokio::task::yield_now().await;
+        }
         // An error is a closed semaphore, and nobody closes it.
         let _one_at_a_time = self.0.acquire().await;
-        tokio::time::sleep(work * RESTS).await;
+        tokio::time::sleep(std::mem::take(owed)).await;
     }
 }
 
@@ -130,6 +133,7 @@ pub(super) async fn pump(
 ) {
     let mut splitter = Splitter::default();
     let mut drained = Some(drained);
+    let mut owed = Duration::ZERO;
     loop {
         tokio::select! {
             ready = pipe.readable() => {
@@ -139,7 +143,10 @@ pub(super) async fn pump(
                 let begun = Instant::now();
                 match take(&pipe, &sink, &mut splitter) {
                     Ok(0) => break,
-                    Ok(CHUNK) => dam.rest_after(begun.elapsed()).await,
+                    Ok(CHUNK) => {
+                        owed += begun.elapsed() * RESTS;
+                        dam.rest(&mut owed).await;
+                    }
                     Ok(_) => tokio::task::yield_now().await,
                     Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
                     Err(_) => break,
@@ -287,6 +294,9 @@ pub(super) const LONGEST_LINE: usize = 8 * 1024;
 /// All floods together get one part in so many and one of the processor.
 const RESTS: u32 = 3;
 
+/// Timers count milliseconds; a rest much shorter would be longer than owed.
+const LEAST_REST: Duration = Duration::from_millis(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,7 +350,8 @@ mod tests {
     async fn floods_rest_one_after_the_other() {
         let dam = Dam::default();
         let resting = dam.0.acquire().await.unwrap();
-        let mut next = std::pin::pin!(dam.rest_after(Duration::ZERO));
+        let mut owed = LEAST_REST;
+        let mut next = std::pin::pin!(dam.rest(&mut owed));
         tokio::select! {
             biased;
             () = &mut next => panic!("it rests beside another"),
