@@ -197,7 +197,21 @@ impl Drop for Core {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+            remove_groups(&hierarchy.path().join(&self.cgroup_parent));
+        }
+        remove_groups(&Path::new("/sys/fs/cgroup").join(&self.cgroup_parent));
     }
+}
+
+/// Removes control groups; one that somebody is in stays.
+fn remove_groups(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_groups(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(group);
 }
 
 /// Live processes whose environment holds `marker`.
