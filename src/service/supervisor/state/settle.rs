@@ -52,7 +52,9 @@ impl Machine {
 
     pub(super) fn answer_questions(&mut self, now: Instant) {
         let moved = std::mem::take(&mut self.moved);
-        if self.questions.is_empty() || moved.is_empty() || self.mode != Mode::Open {
+        // A question about nothing is answered although nothing moves.
+        let idle = moved.is_empty() && self.questions.values().all(|open| !open.tracked.is_empty());
+        if self.questions.is_empty() || idle || self.mode != Mode::Open {
             return;
         }
         let gave_up = moved.iter().any(|name| self.units.get(name).is_some_and(|unit| unit.is_given_up()));

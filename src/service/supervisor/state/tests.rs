@@ -623,6 +623,12 @@ fn settled_waits_until_a_run_has_lived_a_moment() {
 }
 
 #[test]
+fn settled_answers_at_once_when_nothing_is_tracked() {
+    let mut world = running(&[Run]);
+    assert_eq!(world.settle(1, &[]), Some(&Settlement::Reached));
+}
+
+#[test]
 fn settled_names_the_broken_dependency_of_one_that_waits() {
     let mut world = World::new();
     world.apply(&set(&[
