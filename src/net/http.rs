@@ -108,6 +108,12 @@ pub enum HttpError {
         #[source]
         cause: Box<ureq::Error>,
     },
+    #[error("cannot start a thread to get {url}")]
+    Thread {
+        url: String,
+        #[source]
+        cause: io::Error,
+    },
     #[error("the server of {url} answered with HTTP status {status}")]
     Status { url: String, status: u16 },
     #[error("the server of {url} has no bytes from where the partial download ends")]
@@ -134,9 +140,10 @@ pub enum Verdict {
 impl HttpError {
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Status { status: 408 | 429 | 500..=599, .. } | Self::Exchange { .. } | Self::Read { .. } => {
-                Verdict::TryAgain
-            }
+            Self::Status { status: 408 | 429 | 500..=599, .. }
+            | Self::Exchange { .. }
+            | Self::Read { .. }
+            | Self::Thread { .. } => Verdict::TryAgain,
             Self::Range { .. } => Verdict::StartOver,
             Self::Url { .. } | Self::Status { .. } => Verdict::GiveUp,
         }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::report::Report;
+use crate::net::download::{Download, Part};
 use crate::net::http::{Client, HttpError, Verdict};
 use crate::store::archive::{self, ArchiveError, Existing};
 use crate::store::artifacts::{self, ArtifactError, Incoming};
@@ -169,22 +170,23 @@ impl Fetcher<'_> {
         let fault = |cause| FetchError::Download { what: what.clone(), cause };
         let room = self.room()?;
         let mut incoming = Incoming::resume(target, room, None).map_err(|cause| stored(what, cause))?;
-        let mut body = self.client.fetch(artifact.uri.as_str(), incoming.length()).map_err(fault)?;
-        if body.start != incoming.length() {
-            incoming = Incoming::begin(target, room).map_err(|cause| stored(what, cause))?;
-        }
-        if let Some(total) = body.total {
-            self.room_for(what, total.saturating_sub(body.start))?;
-        }
-        let mut buffer = vec![0; BUFFER];
+        let download = Download::begin(self.client, artifact.uri.as_str(), incoming.length()).map_err(fault)?;
         loop {
             self.check_cancelled()?;
-            match body.read(&mut buffer).map_err(fault)? {
-                0 => break,
-                n => incoming.write_all(&buffer[..n]).map_err(|cause| unwritten(what, cause))?,
+            match download.next(CANCEL_LATENCY).map_err(fault)? {
+                None => {}
+                Some(Part::Begun { start, total }) => {
+                    if start != incoming.length() {
+                        incoming = Incoming::begin(target, room).map_err(|cause| stored(what, cause))?;
+                    }
+                    if let Some(total) = total {
+                        self.room_for(what, total.saturating_sub(start))?;
+                    }
+                }
+                Some(Part::Bytes(bytes)) => incoming.write_all(&bytes).map_err(|cause| unwritten(what, cause))?,
+                Some(Part::End) => return keep(what, artifact, incoming),
             }
         }
-        keep(what, artifact, incoming)
     }
 
     fn room(&self) -> Result<u64, FetchError> {
@@ -410,7 +412,7 @@ fn is_full(cause: &io::Error) -> bool {
 
 /// Bytes read and written at a time.
 const BUFFER: usize = 64 << 10;
-/// How soon a pause between two attempts notices that the deployment was cancelled.
+/// How soon a silent server or a pause between two attempts lets us notice that the deployment was cancelled.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
