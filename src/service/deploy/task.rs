@@ -170,14 +170,19 @@ impl Task {
     }
 
     async fn cancel(&mut self, id: &DeploymentId, work: &mut Option<Work>) -> Result<(), Refused> {
-        if self.docket.cancel(id)? == Cancelled::InHand {
+        let mut docket = self.docket.clone();
+        let cancelled = docket.cancel(id)?;
+        // Nobody is told of a cancellation that a restart would take back.
+        let written = self.ground.ledger.write(docket.clone()).await;
+        written.map_err(|e| Refused::NotRecorded(Report(&e).to_string()))?;
+        self.docket = docket;
+        if cancelled == Cancelled::InHand {
             *work = None;
             // What the dropped course still had to say is about nothing any more.
             while self.notes.try_recv().is_ok() {}
             self.ground.gate.passed(id);
         }
         tracing::info!(deployment = %id, "Deployment cancelled.");
-        self.write().await;
         self.changed("");
         Ok(())
     }
