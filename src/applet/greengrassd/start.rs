@@ -23,6 +23,7 @@ use crate::store::paths::Paths;
 use crate::store::tree::{self, Edit, Given, KeyPath, LoadError, Tree};
 use crate::sys::account::{self, AccountError};
 use crate::sys::machine::machine;
+use crate::wire::name::ComponentName;
 use crate::wire::platform::PlatformAttributes;
 use crate::wire::run_with::{PosixUser, RunWithError};
 
@@ -178,7 +179,6 @@ fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartErro
     let service = KeyPath::service(NUCLEUS);
     let mut edits = vec![
         Edit::Default { at: service.join("componentType"), value: json!("NUCLEUS") },
-        Edit::Default { at: service.join("version"), value: json!(env!("CARGO_PKG_VERSION")) },
         Edit::Default { at: KeyPath::new(["system", "rootpath"]), value: json!(options.root) },
     ];
     let mut set = |at: KeyPath, value: Value| {
@@ -186,6 +186,10 @@ fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartErro
             edits.push(Edit::Write { at, value, time: Timestamp::now() });
         }
     };
+    // Recipes and scripts ask for the version of the nucleus whose behaviour they get, not for ours.
+    if let Some(version) = ComponentName::parse(NUCLEUS).ok().as_ref().and_then(deploy::resolve::builtin_version) {
+        set(service.join("version"), json!(version));
+    }
     if let Some(user) = &options.component_default_user {
         PosixUser::parse(user)?;
         set(nucleus().join_all(["runWithDefault", "posixUser"]), json!(user));
