@@ -15,20 +15,22 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::desired::{component, desired_set, desired_set_with};
+use super::desired::{component, default_user_fault, desired_set, desired_set_with};
 use super::failure::Failure;
 use super::gate::UpdateGate;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::prepare::Preparation;
+use super::resolve::NUCLEUS;
 use super::state::{Deployment, InHand, Stage};
+use crate::base::report::Report;
 use crate::service::config::{self, ConfigError};
-use crate::service::supervisor::{self, Refused, Settlement};
+use crate::service::supervisor::{self, Component, DesiredSet, Refused, Settlement};
 use crate::store::tree::{Edit, Tree};
 use crate::wire::deployment::{ComponentUpdateAction, DeploymentStatusDetails};
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
 use crate::wire::name::{ComponentName, DeploymentId};
-use crate::wire::state::{ComponentState, DetailedStatus, FailureHandlingPolicy};
+use crate::wire::state::{ComponentState, DependencyType, DetailedStatus, FailureHandlingPolicy};
 
 /// What the course of every deployment stands on.
 #[derive(Debug)]
@@ -164,6 +166,9 @@ impl Course {
         let plan =
             ready.draw(self.deployment.clone(), tree, broken, move |plan, before| ledger.write_plan(&id, plan, before));
         let plan = plan.await?;
+        if self.deployment.request.configuration.keys().any(|name| name.as_str() == NUCLEUS) {
+            check_settings(&plan.target(&self.tree()))?;
+        }
         if plan.bootstraps().is_empty() {
             self.desk.enter(Stage::Activating).await?;
             return self.activate(&plan).await;
@@ -308,7 +313,8 @@ impl Course {
             Err(ConfigError::GoingDown) => return Err(Halt::GoingDown),
             restored => restored.map_err(|e| io_failure(&e))?,
         }
-        let tracked = set.components.keys().filter(|name| !plan.was_broken(name)).cloned().collect();
+        let hopeless = with_dependents(&set, |name| plan.was_broken(name));
+        let tracked = set.components.keys().filter(|name| !hopeless.contains(name)).cloned().collect();
         self.ground.supervisor.apply(set).await?;
         match self.ground.supervisor.settled(tracked).await? {
             Settlement::Reached => Ok(()),
@@ -338,6 +344,34 @@ impl Course {
     async fn broken(&self) -> Result<BTreeSet<ComponentName>, Halt> {
         let components: BTreeMap<_, _> = self.ground.supervisor.components().await?;
         Ok(components.into_iter().filter(|(_, c)| c.state == ComponentState::Broken).map(|(name, _)| name).collect())
+    }
+}
+
+/// Those that `holds`, and all that need them HARD, at whatever distance.
+fn with_dependents(set: &DesiredSet, holds: impl Fn(&ComponentName) -> bool) -> BTreeSet<ComponentName> {
+    let mut found: BTreeSet<ComponentName> = set.components.keys().filter(|name| holds(name)).cloned().collect();
+    loop {
+        let needs_one = |component: &Component| {
+            component.dependencies.iter().any(|(on, kind)| *kind == DependencyType::Hard && found.contains(on))
+        };
+        let more = set.components.iter().filter(|(name, component)| !found.contains(*name) && needs_one(component));
+        let more: Vec<ComponentName> = more.map(|(name, _)| name.clone()).collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// A daemon whose default user cannot be read would leave its components without one.
+fn check_settings(target: &Tree) -> Result<(), Failure> {
+    match default_user_fault(target) {
+        None => Ok(()),
+        Some(fault) => {
+            let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, ErrorCode::RunWithConfigNotValid]);
+            let at = format!("the configuration of {NUCLEUS} cannot be used: runWithDefault.posixUser");
+            Err(Failure::new(&stack, format!("{at}: {}", Report(&fault))))
+        }
     }
 }
 

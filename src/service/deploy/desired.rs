@@ -10,7 +10,7 @@ use crate::service::supervisor::{Component, DesiredSet, RunWith, RunWithDefault}
 use crate::store::tree::{KeyPath, Tree};
 use crate::wire::lifecycle::Lifecycle;
 use crate::wire::name::{ComponentName, ComponentVersion};
-use crate::wire::run_with::{PosixUser, SystemResourceLimits};
+use crate::wire::run_with::{PosixUser, RunWithError, SystemResourceLimits};
 use crate::wire::state::DependencyType;
 
 /// Every component that `main` depends on, directly or not.
@@ -94,13 +94,24 @@ fn run_with_default(tree: &Tree) -> RunWithDefault {
     result
 }
 
+/// What is wrong with `runWithDefault.posixUser`, if it is there and something is.
+pub(super) fn default_user_fault(tree: &Tree) -> Option<RunWithError> {
+    let at = KeyPath::service(NUCLEUS).join_all(["configuration", "runWithDefault", "posixUser"]);
+    let text = user_text(&tree.value(&at)?)?;
+    PosixUser::parse(&text).err()
+}
+
 fn posix_user(value: &Value) -> Option<PosixUser> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    PosixUser::parse(&text).ok()
+    PosixUser::parse(&user_text(value)?).ok()
+}
+
+/// None for what is not set; a user may be a number.
+fn user_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    }
 }
 
 /// Values of zero or less do not limit; numbers may be written as text.

@@ -82,7 +82,8 @@ impl Plan {
         let services = resolved.iter().map(|(name, answer)| {
             let material = materials.get(name).cloned().unwrap_or_default();
             let changed = running.get(name).filter(|running| **running != answer.version);
-            let is_root = own_roots.contains(name);
+            // The daemon's own settings are nobody's root and everybody's.
+            let is_root = own_roots.contains(name) || name.as_str() == NUCLEUS;
             let service = Service {
                 version: answer.version.clone(),
                 previous_version: changed.cloned(),
