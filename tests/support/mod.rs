@@ -79,6 +79,11 @@ impl Core {
         self.daemon = Some(command.spawn().expect("start the daemon"));
     }
 
+    /// The control group above those of the components.
+    pub fn cgroup_parent(&self) -> &str {
+        &self.cgroup_parent
+    }
+
     pub fn pid(&self) -> u32 {
         self.daemon.as_ref().expect("the daemon runs").id()
     }

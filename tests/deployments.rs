@@ -1,0 +1,33 @@
+//! Deployments end to end, against the binary itself: what somebody who knows AWS IoT Greengrass would try.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+#[path = "deployments/artifacts.rs"]
+mod artifacts;
+#[path = "deployments/bootstrap.rs"]
+mod bootstrap;
+#[path = "deployments/cli.rs"]
+mod cli;
+#[path = "deployments/configuration.rs"]
+mod configuration;
+#[path = "deployments/dependencies.rs"]
+mod dependencies;
+#[path = "deployments/device.rs"]
+mod device;
+#[path = "deployments/failures.rs"]
+mod failures;
+#[path = "deployments/first_start.rs"]
+mod first_start;
+#[path = "deployments/nucleus.rs"]
+mod nucleus;
+#[path = "deployments/queue.rs"]
+mod queue;
+#[path = "deployments/resolution.rs"]
+mod resolution;
+#[path = "deployments/run_with.rs"]
+mod run_with;
+#[path = "deployments/server.rs"]
+mod server;
+mod support;
+#[path = "deployments/versions.rs"]
+mod versions;

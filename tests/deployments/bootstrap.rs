@@ -1,0 +1,55 @@
+//! Bootstrap steps: one that is done, two that ask for a restart, and one that fails.
+
+use serde_json::json;
+
+use crate::device::{Device, say, stay};
+
+const A: &str = "com.example.A";
+
+fn recipe(device: &Device, version: &str, code: u8) {
+    let bootstrap = format!("{}; exit {code}", say(&format!("bootstrap {version}")));
+    let lifecycle = json!({"Bootstrap": {"Script": bootstrap}, "Run": stay(&format!("run {version}"))});
+    device.recipe(A, version, &lifecycle, &json!({}));
+}
+
+#[test]
+fn bootstrap_runs_before_the_new_version_and_once() {
+    let mut device = Device::new();
+    recipe(&device, "1.0.0", 0);
+    device.succeed(&["-m", "com.example.A=1.0.0"]);
+    device.diary_ends(A, &["bootstrap 1.0.0", "run 1.0.0"]);
+    device.restart();
+    device.succeed(&["-m", "com.example.A=1.0.0"]);
+    device.diary_ends(A, &["bootstrap 1.0.0", "run 1.0.0", "run 1.0.0"]);
+}
+
+#[test]
+fn bootstrap_may_ask_for_a_restart_and_the_deployment_goes_on_after_it() {
+    let mut device = Device::new();
+    for (number, code) in [(1, 100), (2, 101)] {
+        let version = format!("{number}.0.0");
+        recipe(&device, &version, code);
+        let id = device.submit(&["-m", &format!("{A}={version}")]);
+        assert_eq!(device.core.wait(), Some(i32::from(code)), "{}", device.core.log());
+        device.core.start();
+        assert_eq!(device.ended(&id)["status"], "SUCCEEDED");
+        assert_eq!(device.details(A)["version"], json!(version));
+        device.diary_ends(A, &[&format!("bootstrap {version}"), &format!("run {version}")]);
+    }
+    assert_eq!(device.diary(A).iter().filter(|line| line.starts_with("bootstrap")).count(), 2);
+}
+
+#[test]
+fn bootstrap_that_fails_changes_nothing() {
+    let mut device = Device::new();
+    recipe(&device, "1.0.0", 0);
+    recipe(&device, "2.0.0", 5);
+    device.succeed(&["-m", "com.example.A=1.0.0"]);
+    for (policy, detailed) in [("DO_NOTHING", "FAILED_NO_STATE_CHANGE"), ("ROLLBACK", "FAILED_ROLLBACK_COMPLETE")] {
+        let cause = device.fail(detailed, &["-m", "com.example.A=2.0.0", "-fp", policy]);
+        assert!(cause.contains(A) && cause.contains("exit code 5"), "{cause}");
+        device.runs(A, "1.0.0");
+    }
+    device.restart();
+    device.runs(A, "1.0.0");
+}
