@@ -29,10 +29,11 @@ impl Group {
     }
 
     /// Makes the directory; one that is there already is right too.
-    pub fn make(&self) -> io::Result<()> {
+    pub fn make(&self) -> io::Result<Made> {
         match fs::create_dir(&self.directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
+            Ok(()) => Ok(Made::New),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(Made::Before),
+            Err(cause) => Err(cause),
         }
     }
 
@@ -168,6 +169,13 @@ impl Group {
         use std::io::Write;
         fs::OpenOptions::new().write(true).open(self.directory.join(file))?.write_all(text.as_bytes())
     }
+}
+
+/// Whether [`Group::make`] made something: a new group has no limits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Made {
+    New,
+    Before,
 }
 
 /// What [`Group::freeze`] asks for.

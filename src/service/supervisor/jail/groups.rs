@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{JailError, StepId};
 use crate::base::report::Report;
-use crate::sys::cgroup::{Freeze, Group, Mounts, Version};
+use crate::sys::cgroup::{Freeze, Group, Made, Mounts, Version};
 use crate::wire::lifecycle::StepName;
 use crate::wire::name::ComponentName;
 use crate::wire::run_with::SystemResourceLimits;
@@ -63,27 +63,28 @@ impl Groups {
     ) -> Result<Cage, JailError> {
         let component = self.tree.child(name.as_str());
         let leaf = component.child(&format!("{}.{}", step.as_str().to_ascii_lowercase(), id.0));
-        let enter = |group: &Group| {
-            let cannot = |cause| JailError::Enter { name: name.clone(), group: group.directory.clone(), cause };
-            group.make().map_err(cannot)?;
-            group.door().map_err(cannot)
-        };
-        let mut doors = Vec::new();
-        component.make().map_err(|cause| JailError::Enter {
-            name: name.clone(),
-            group: component.directory.clone(),
-            cause,
-        })?;
-        doors.push(enter(&leaf)?);
+        let cannot =
+            |group: &Group, cause| JailError::Enter { name: name.clone(), group: group.directory.clone(), cause };
+        let mut found = component.make().map_err(|cause| cannot(&component, cause))?;
+        leaf.make().map_err(|cause| cannot(&leaf, cause))?;
+        let mut doors = vec![leaf.door().map_err(|cause| cannot(&leaf, cause))?];
         for parent in self.memory.iter().chain(&self.cpu).filter(|parent| **parent != self.tree) {
-            match enter(&parent.child(name.as_str())) {
-                Ok(door) => doors.push(door),
-                Err(error) => {
+            let group = parent.child(name.as_str());
+            match group.make().and_then(|made| Ok((made, group.door()?))) {
+                Ok((made, door)) => {
+                    found = found.max(made);
+                    doors.push(door);
+                }
+                Err(cause) => {
+                    let error = cannot(&group, cause);
                     tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.");
                 }
             }
         }
-        if let Err(error) = self.limit(name, limits) {
+        // The kernel walks all groups for each limit, and a new group has none to take back.
+        if (found == Made::Before || limits != SystemResourceLimits::default())
+            && let Err(error) = self.limit(name, limits)
+        {
             tracing::warn!(component = %name, cause = %Report(&error), "A resource limit has no effect.");
         }
         Ok(Cage { leaf, doors })
