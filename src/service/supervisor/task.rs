@@ -394,6 +394,10 @@ impl Task {
         if let Course::Closing { deadline, .. } = &self.course {
             // Past the deadline there is no more time for SIGTERM.
             let grace = GRACE.min(deadline.saturating_duration_since(Instant::now()));
+            if grace.is_zero() {
+                let count = names.len();
+                tracing::warn!(count, "Components that did not stop within {} s are killed.", CLOSING.as_secs());
+            }
             let mut ends = JoinSet::new();
             for name in names {
                 let jail = self.rim.jail.clone();
