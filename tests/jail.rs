@@ -573,3 +573,40 @@ async fn artifacts_change_hands_ahead_and_once() {
         assert!(matches!(refused, JailError::Ground { .. }), "{refused}");
     }
 }
+
+/// The directories of the rig's own group; the one that holds its processes together first.
+fn groups_of(rig: &Rig) -> Vec<PathBuf> {
+    let mounts = ["freezer", "", "unified", "memory", "cpu", "cpu,cpuacct"];
+    let all = mounts.map(|mount| PathBuf::from("/sys/fs/cgroup").join(mount).join(&rig.group));
+    all.into_iter().filter(|group| group.exists()).collect()
+}
+
+#[tokio::test]
+async fn group_that_someone_removed_is_made_again() {
+    let rig = Rig::new(CgroupUse::WherePossible);
+    if rig.jail.means().cgroups == Cgroups::None {
+        return eprintln!("SKIPPED: {}", rig.jail.means());
+    }
+    for group in groups_of(&rig) {
+        // On a machine that has several names for one mount it is gone already.
+        let _ = fs::remove_dir(group);
+    }
+    assert!(groups_of(&rig).is_empty());
+    assert!(rig.run("true").await.success());
+    rig.end(GRACE).await;
+}
+
+#[tokio::test]
+async fn script_that_leaves_its_group_still_ends() {
+    let rig = Rig::new(CgroupUse::WherePossible);
+    if rig.jail.means().cgroups == Cgroups::None {
+        return eprintln!("SKIPPED: {}", rig.jail.means());
+    }
+    let outside = groups_of(&rig)[0].parent().unwrap().join("cgroup.procs");
+    let script = format!("echo $$ >{} && echo $$ >out && exec sleep 1000", outside.display());
+    let running = rig.jail.spawn(&order("c", &script)).unwrap();
+    let pid = rig.pids("out", 1).await[0];
+    rig.end(GRACE).await;
+    assert_eq!(running.wait().await, Exit::Signal(9));
+    assert!(!lives(pid));
+}

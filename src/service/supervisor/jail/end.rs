@@ -22,6 +22,7 @@ impl Jail {
         match &self.inner.groups {
             Some(groups) => {
                 end_group(&groups.tree(name), grace).await;
+                self.inner.kill_scripts(name, None);
                 for leaf in groups.tree(name).children().unwrap_or_default() {
                     // Empty now; what cannot be removed is tried again with the component.
                     let _ = leaf.remove();
@@ -39,6 +40,7 @@ impl Jail {
                     end_group(&leaf, grace).await;
                     let _ = leaf.remove();
                 }
+                self.inner.kill_scripts(name, Some(step));
             }
             None => end_keepers(&self.inner.keepers(name, Some(step)), grace).await,
         }
@@ -64,6 +66,22 @@ impl Inner {
         let book = self.book();
         let all = book.components.get(name).map(|entry| entry.keepers.as_slice()).unwrap_or_default();
         all.iter().filter(|keeper| step.is_none_or(|step| keeper.id == step)).cloned().collect()
+    }
+
+    /// Kills scripts that live outside of their groups: one that is root may leave, or be moved by who is.
+    fn kill_scripts(&self, name: &ComponentName, step: Option<StepId>) {
+        let book = self.book();
+        let Some(entry) = book.components.get(name) else { return };
+        for (_, script) in entry.scripts.iter().filter(|(id, _)| step.is_none_or(|step| **id == step)) {
+            if matches!(process::state(*script), None | Some('Z' | 'X')) {
+                continue;
+            }
+            let below = process::descendants(*script).unwrap_or_default();
+            for pid in below.into_iter().chain([*script]) {
+                // Not reaped yet, so the script's number is still its own.
+                let _ = signal::send(pid, Send::Kill);
+            }
+        }
     }
 
     /// The keepers of a killed daemon hold the lock while they end their sets.

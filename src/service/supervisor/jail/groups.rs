@@ -14,6 +14,8 @@ use crate::wire::run_with::SystemResourceLimits;
 /// The groups under which components get theirs.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
+    mounts: Mounts,
+    parent: String,
     tree: Group,
     memory: Option<Group>,
     cpu: Option<Group>,
@@ -46,7 +48,19 @@ impl Groups {
         }
         // A controller that is mounted but closed to us only costs its limit.
         let optional = |mount: &Option<Group>| mount.as_ref().and_then(|mount| make(mount).ok());
-        Ok(Self { tree, memory: optional(&mounts.memory), cpu: optional(&mounts.cpu) })
+        let (memory, cpu) = (optional(&mounts.memory), optional(&mounts.cpu));
+        Ok(Self { mounts: mounts.clone(), parent: parent.to_owned(), tree, memory, cpu })
+    }
+
+    /// The group of a component, even if someone has removed the one all components share.
+    fn make_component(&self, component: &Group) -> io::Result<Made> {
+        match component.make() {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                Self::make(&self.mounts, &self.parent).map_err(|(_, cause)| cause)?;
+                component.make()
+            }
+            other => other,
+        }
     }
 
     pub(super) fn version(&self) -> Version {
@@ -65,7 +79,7 @@ impl Groups {
         let leaf = component.child(&format!("{}.{}", step.as_str().to_ascii_lowercase(), id.0));
         let cannot =
             |group: &Group, cause| JailError::Enter { name: name.clone(), group: group.directory.clone(), cause };
-        let mut found = component.make().map_err(|cause| cannot(&component, cause))?;
+        let mut found = self.make_component(&component).map_err(|cause| cannot(&component, cause))?;
         leaf.make().map_err(|cause| cannot(&leaf, cause))?;
         let mut doors = vec![leaf.door().map_err(|cause| cannot(&leaf, cause))?];
         for parent in self.memory.iter().chain(&self.cpu).filter(|parent| **parent != self.tree) {

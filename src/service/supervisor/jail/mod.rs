@@ -124,6 +124,8 @@ struct Book {
 struct Entry {
     state: StateCell,
     keepers: Vec<Arc<Keeper>>,
+    /// The scripts in control groups that have not been reaped.
+    scripts: BTreeMap<StepId, i32>,
 }
 
 impl Jail {

@@ -14,11 +14,12 @@ use tokio::sync::{oneshot, watch};
 use super::environment::environment;
 use super::keeper::{self, Keeper, Letter, News};
 use super::output::{self, Sink, StateCell, Stream};
-use super::{Exit, Inner, Jail, JailError, Running, StepId, StepOrder, account, ground, reaper};
+use super::{Book, Exit, Inner, Jail, JailError, Running, StepId, StepOrder, account, ground, reaper};
 use crate::sys;
 use crate::sys::account::Account;
 use crate::sys::process::Ended;
 use crate::sys::spawn::{ParentDeath, Spawn};
+use crate::wire::name::ComponentName;
 
 impl Jail {
     /// Starts a step; when this returns its shell runs. Blocks as long as that takes: a few milliseconds, if what is
@@ -57,7 +58,7 @@ impl Jail {
                     let _ = leaf.remove();
                 }
                 let pid = started?;
-                (pid, Inner::watch_child(inner, pid, leaf))
+                (pid, Inner::watch_child(inner, &order.component, id, pid, leaf))
             }
             None => start_under_keeper(inner, plan, account, order, id)?,
         };
@@ -77,17 +78,37 @@ impl Inner {
     }
 
     /// Waits for a child of ours; its leaf goes with it unless it left others there.
-    fn watch_child(inner: &Arc<Self>, pid: i32, leaf: sys::cgroup::Group) -> oneshot::Receiver<Exit> {
-        inner.book().known.insert(pid);
+    fn watch_child(
+        inner: &Arc<Self>,
+        name: &ComponentName,
+        id: StepId,
+        pid: i32,
+        leaf: sys::cgroup::Group,
+    ) -> oneshot::Receiver<Exit> {
+        inner.book().note_script(name, id, pid);
         let (tell, ended) = oneshot::channel();
-        let inner = Arc::clone(inner);
+        let (inner, name) = (Arc::clone(inner), name.clone());
         tokio::spawn(async move {
             let end = reaper::ended(pid).await;
-            inner.book().known.remove(&pid);
+            inner.book().forget_script(&name, id, pid);
             let _ = leaf.remove();
             let _ = tell.send(end.into());
         });
         ended
+    }
+}
+
+impl Book {
+    fn note_script(&mut self, name: &ComponentName, id: StepId, pid: i32) {
+        self.known.insert(pid);
+        self.components.entry(name.clone()).or_default().scripts.insert(id, pid);
+    }
+
+    fn forget_script(&mut self, name: &ComponentName, id: StepId, pid: i32) {
+        self.known.remove(&pid);
+        if let Some(entry) = self.components.get_mut(name) {
+            entry.scripts.remove(&id);
+        }
     }
 }
 
@@ -178,7 +199,7 @@ fn start_under_keeper(
 }
 
 impl Inner {
-    fn forget_keeper(&self, name: &crate::wire::name::ComponentName, id: StepId) {
+    fn forget_keeper(&self, name: &ComponentName, id: StepId) {
         if let Some(entry) = self.book().components.get_mut(name) {
             entry.keepers.retain(|keeper| keeper.id != id);
         }
