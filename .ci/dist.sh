@@ -21,12 +21,15 @@ install_linker() {
 	"$tools/bin/pip" install --quiet --disable-pip-version-check "cargo-zigbuild==$zigbuild" "ziglang==$zig"
 }
 
+# What rustup says it did is looked for: the toolchain may not be its own.
 has_prebuilt() {
-	[ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || rustup target add "$1" >/dev/null 2>&1
+	library="$(rustc --print sysroot)/lib/rustlib/$1/lib"
+	[ -d "$library" ] || { rustup target add "$1" >/dev/null 2>&1 && [ -d "$library" ]; }
 }
 
 has_source() {
-	[ -f "$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ] || rustup component add rust-src >/dev/null 2>&1
+	lock="$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock"
+	[ -f "$lock" ] || { rustup component add rust-src >/dev/null 2>&1 && [ -f "$lock" ]; }
 }
 
 has_debian() {
