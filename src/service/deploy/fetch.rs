@@ -16,6 +16,7 @@ use crate::store::archive::{self, ArchiveError, Existing};
 use crate::store::artifacts::{self, ArtifactError, Incoming};
 use crate::store::file::{self, FileError};
 use crate::store::paths::Paths;
+use crate::sys::account::is_root;
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::recipe::{Artifact, ArtifactScheme, Unarchive};
@@ -91,7 +92,7 @@ impl Fetcher<'_> {
         let what = Named { component: order.name.clone(), uri: artifact.uri.to_string() };
         let Some(file_name) = artifact.uri.file_name() else { return Err(FetchError::NoFileName { what }) };
         let target = self.paths.artifacts(&order.name, &order.version).join(file_name);
-        let mode = artifact.permission.mode_bits();
+        let mode = mode_of(artifact);
         self.check_cancelled()?;
         if !is_in_place(artifact, &target)? {
             (self.progress)(format!("fetching {file_name} of {}", order.name));
@@ -249,10 +250,15 @@ fn make_parent(target: &Path) -> Result<(), FetchError> {
     }
 }
 
+/// As the reference nucleus: its own user may write only where it is not root, who may anyway.
+fn mode_of(artifact: &Artifact) -> u32 {
+    artifact.permission.mode_bits() | if is_root() { 0 } else { 0o200 }
+}
+
 /// Checks the digest and puts the file in its place; a wrong one is removed.
 fn keep(what: &Named, artifact: &Artifact, incoming: Incoming) -> Result<(), FetchError> {
     let digest = artifact.digest.as_ref().map(|digest| digest.value.as_str());
-    incoming.finish(digest, artifact.permission.mode_bits()).map_err(|cause| stored(what, cause))
+    incoming.finish(digest, mode_of(artifact)).map_err(|cause| stored(what, cause))
 }
 
 fn stored(what: &Named, cause: ArtifactError) -> FetchError {
