@@ -565,6 +565,9 @@ async fn artifacts_change_hands_ahead_and_once() {
         assert_eq!(fs::metadata(&file).unwrap().uid(), 65534);
         assert_eq!(fs::metadata(rig.root.join("work/c")).unwrap().uid(), 65534);
         assert!(rig.jail.unprepared(&order).is_none());
+        fs::remove_dir(rig.root.join("work/c")).unwrap();
+        order.script = "touch mine".into();
+        assert!(rig.jail.spawn(&order).unwrap().wait().await.success(), "a directory made again is given again");
         order.version = ComponentVersion::parse("2.0.0").unwrap();
         assert!(rig.jail.unprepared(&order).is_some(), "another version is another ground");
         fs::remove_dir_all(rig.root.join("work")).unwrap();

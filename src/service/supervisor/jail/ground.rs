@@ -61,11 +61,13 @@ impl Prepared {
 pub(super) fn prepare(inner: &Inner, order: &StepOrder, account: Option<&Account>) -> Result<PathBuf, JailError> {
     let work = inner.paths.work(&order.component);
     make(&work)?;
-    if let Some(account) = account {
-        let ground = Prepared::of(order, account);
-        if !inner.book().grounds.contains(&ground) {
-            give(inner, ground, account)?;
-        }
+    let Some(account) = account else { return Ok(work) };
+    let ground = Prepared::of(order, account);
+    if inner.book().grounds.contains(&ground) {
+        // It may have been removed meanwhile, and then it was made as ours.
+        give_work(&work, account)?;
+    } else {
+        give(inner, ground, account)?;
     }
     Ok(work)
 }
