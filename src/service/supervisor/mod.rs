@@ -39,8 +39,9 @@
 //! dependencies cannot make it wait for ever. A dependency that is not in the set is not waited for.
 //!
 //! Where this differs from the reference nucleus: a component starts only when its dependency is RUNNING or FINISHED,
-//! not while it is STOPPING; and a RUNNING one counts as settled when its Run has lived a moment
-//! ([`Machine::STEADY`](state::Machine)), where the reference looks once a second.
+//! not while it is STOPPING too, because it would only be stopped again a moment later, when the dependency has come to
+//! INSTALLED; one that runs already goes on through STOPPING as there. And a RUNNING one counts as settled when its
+//! Run has lived a moment ([`Machine::STEADY`](state::Machine)), where the reference looks once a second.
 
 mod bootstrap;
 mod desired;
