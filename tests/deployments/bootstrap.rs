@@ -53,3 +53,24 @@ fn bootstrap_that_fails_changes_nothing() {
     device.restart();
     device.runs(A, "1.0.0");
 }
+
+#[test]
+fn bootstrap_that_fails_after_a_restart_leaves_the_old_components() {
+    for (policy, detailed) in [("DO_NOTHING", "FAILED_NO_STATE_CHANGE"), ("ROLLBACK", "FAILED_ROLLBACK_COMPLETE")] {
+        let mut device = Device::new();
+        recipe(&device, "1.0.0", 0);
+        recipe(&device, "2.0.0", 100);
+        device.succeed(&["-m", "com.example.A=1.0.0"]);
+        // Bootstrap steps run in order of dependency: the one that fails after the one that asks for a restart.
+        let needs = json!({"ComponentDependencies": {A: {"VersionRequirement": "^2.0.0"}}});
+        device.recipe("com.example.B", "1.0.0", &json!({"Bootstrap": "exit 5"}), &needs);
+        let id = device.submit(&["-m", "com.example.A=2.0.0", "-m", "com.example.B=1.0.0", "-fp", policy]);
+        assert_eq!(device.core.wait(), Some(100), "{}", device.core.log());
+        device.core.start();
+        let record = device.ended(&id);
+        assert_eq!(record["details"]["detailedStatus"], detailed, "{record}");
+        device.runs(A, "1.0.0");
+        device.diary_ends(A, &["bootstrap 2.0.0", "run 1.0.0"]);
+        assert_eq!(device.config("services.com.example.B"), None);
+    }
+}

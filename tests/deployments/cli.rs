@@ -35,6 +35,9 @@ fn components_are_listed_shown_restarted_and_stopped() {
     eventually("it has stopped", || device.state("com.example.A") == "FINISHED");
     device.diary_ends("com.example.A", &["shutdown", "run", "shutdown"]);
     assert_eq!(device.details("com.example.A").get("pid"), None);
+    // A deployment that does not change it lets it rest.
+    device.succeed(&["-m", "com.example.A=1.0.0"]);
+    assert_eq!(device.state("com.example.A"), "FINISHED");
     device.core.json(&["component", "restart", "-n", "com.example.A"]);
     device.diary_ends("com.example.A", &["shutdown", "run"]);
 

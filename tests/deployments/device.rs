@@ -83,8 +83,10 @@ impl Device {
         self.core.json(&["deployment", "status", "-i", id])
     }
 
+    /// Null while the component is not installed.
     pub fn details(&self, name: &str) -> Value {
-        self.core.json(&["component", "details", "-n", name])
+        let output = self.core.cli(&["--output", "json", "component", "details", "-n", name]);
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     pub fn state(&self, name: &str) -> String {

@@ -1,5 +1,7 @@
 //! A component that fails, and what is left of its deployment.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::device::{Device, say, stay};
@@ -73,4 +75,36 @@ fn rollback_does_not_wait_for_what_was_broken_before() {
     let cause = device.fail("FAILED_ROLLBACK_COMPLETE", &["-m", "com.example.New=2.0.0", "-fp", "ROLLBACK"]);
     assert!(cause.contains("com.example.New is BROKEN") || cause.contains("com.example.A is BROKEN"), "{cause}");
     assert_eq!(device.state("com.example.New"), "");
+}
+
+#[test]
+fn rollback_goes_on_after_the_daemon_was_killed_in_it() {
+    let mut device = Device::new();
+    let slow = json!({"Install": "true", "Startup": "until [ -e go ]; do sleep 0.02; done"});
+    device.recipe("com.example.A", "1.0.0", &slow, &json!({}));
+    device.recipe("com.example.A", "2.0.0", &json!({"Install": "rm -f go; exit 3"}), &json!({}));
+    let go = device.work("com.example.A").join("go");
+    let old_starts = |device: &Device| {
+        eventually("the old version starts", || {
+            let details = device.details("com.example.A");
+            details["version"] == "1.0.0" && details["state"] == "STARTING"
+        });
+    };
+    let first = device.submit(&["-m", "com.example.A=1.0.0"]);
+    old_starts(&device);
+    fs::write(&go, "").unwrap();
+    assert_eq!(device.ended(&first)["status"], "SUCCEEDED");
+    let second = device.submit(&["-m", "com.example.A=2.0.0", "-fp", "ROLLBACK"]);
+    for _ in 0..2 {
+        old_starts(&device);
+        assert_eq!(device.record(&second)["status"], "IN_PROGRESS");
+        device.core.kill();
+        device.core.start();
+    }
+    old_starts(&device);
+    fs::write(&go, "").unwrap();
+    let record = device.ended(&second);
+    assert_eq!(record["details"]["detailedStatus"], "FAILED_ROLLBACK_COMPLETE", "{record}");
+    assert!(record["details"]["failureCause"].as_str().unwrap().contains("exited with code 3"), "{record}");
+    device.runs("com.example.A", "1.0.0");
 }

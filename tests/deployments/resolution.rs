@@ -67,3 +67,16 @@ fn what_cannot_be_resolved_is_explained_and_changes_nothing() {
     device.succeed(&["-m", "com.example.Stays=1.0.0"]);
     assert_eq!(device.details("com.example.Lib")["version"], "1.4.2");
 }
+
+#[test]
+fn groups_that_want_different_versions_are_both_named() {
+    let device = Device::new();
+    needs(&device, "A", "1.0.0", &[]);
+    needs(&device, "A", "2.0.0", &[]);
+    device.succeed(&["-m", "com.example.A=1.0.0"]);
+    let cause = device.fail("FAILED_NO_STATE_CHANGE", &["-g", "lamps", "-m", "com.example.A=2.0.0"]);
+    for part in ["LOCAL_DEPLOYMENT requires exactly 1.0.0", "thinggroup/lamps requires exactly 2.0.0"] {
+        assert!(cause.contains(part), "{cause}");
+    }
+    assert_eq!(device.details("com.example.A")["version"], "1.0.0");
+}
