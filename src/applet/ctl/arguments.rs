@@ -101,7 +101,7 @@ pub(super) enum Component {
     },
     /// Restart components
     Restart(Names),
-    /// Stop components; a deployment or a restart starts them again
+    /// Stop components, until they or the daemon are restarted or a deployment changes them
     Stop(Names),
     /// Freeze the processes of components (needs cgroups)
     Pause(Names),
