@@ -22,6 +22,9 @@ const KILLS: u64 = 200;
 /// The latest instant of a kill after the request began, in microseconds: a deployment takes about as long.
 const LATEST: u64 = 400_000;
 
+/// Every fourth kill falls before this, around the acknowledgement.
+const EARLY: u64 = 20_000;
+
 /// Files in the archive of each version; one missing is a half-installed component.
 const MEMBERS: usize = 20;
 
@@ -92,7 +95,8 @@ impl Device {
         };
         let recipes = self.core.directory("recipes");
         let artifacts = self.core.directory("artifacts");
-        let delay = Duration::from_micros(random.below(LATEST));
+        let latest = if random.below(4) == 0 { EARLY } else { LATEST };
+        let delay = Duration::from_micros(random.below(latest));
         let daemon = self.core.pid();
         let killer = thread::spawn(move || {
             thread::sleep(delay);
