@@ -152,11 +152,12 @@ impl Device {
         }
     }
 
-    /// Stops the daemon; nothing of it may be left.
-    pub fn end(mut self) {
+    /// Stops the daemon; nothing of it may be left. Its directories go with the core.
+    pub fn end(mut self) -> Core {
         assert_eq!(self.core.stop(), Some(0), "{}", self.core.log());
         let left = processes_with(&self.marker);
         assert!(left.is_empty(), "processes are left after the stop: {left:?}");
+        self.core
     }
 }
 

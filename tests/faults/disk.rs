@@ -48,7 +48,7 @@ fn run(program: &str, arguments: &[&str], target: &Path) -> Result<(), String> {
 #[test]
 fn full_disk_fails_the_deployment_and_freeing_space_lets_the_next_succeed() {
     let core = Core::new();
-    let _mount = match Mount::memory(&core.root(), "32m") {
+    let mount = match Mount::memory(&core.root(), "32m") {
         Ok(mount) => mount,
         Err(reason) => return skipped("a full disk", &reason),
     };
@@ -84,7 +84,10 @@ fn full_disk_fails_the_deployment_and_freeing_space_lets_the_next_succeed() {
     device.came_back();
     fs::remove_file(&filler).unwrap();
     device.check_next();
-    device.end();
+    // A directory that is mounted upon cannot be removed.
+    let core = device.end();
+    drop(mount);
+    drop(core);
 }
 
 /// Takes all space but so many bytes.

@@ -52,13 +52,12 @@ async fn on_stage(cgroups: CgroupUse, play: &impl AsyncFn(&Stage)) {
         children: Children::Shared,
         ..JailSettings::default()
     };
-    let parent = settings.cgroup_parent.clone();
     let jail = Jail::new(&paths, settings, Logs::new(LogSettings::in_directory(paths.logs()))).unwrap();
     if cgroups == CgroupUse::WherePossible && jail.means().cgroups == Cgroups::None {
         return println!("skipped: {}", jail.means());
     }
     jail.sweep().await.unwrap();
-    let (handle, task) = supervisor::spawn(jail, &paths, &Identity::default());
+    let (handle, task) = supervisor::spawn(jail.clone(), &paths, &Identity::default());
     let stage = Stage { handle, diary: root.path().join("diary"), paths, cgroups };
     fs::write(&stage.diary, "").unwrap();
     play(&stage).await;
@@ -66,11 +65,7 @@ async fn on_stage(cgroups: CgroupUse, play: &impl AsyncFn(&Stage)) {
     let _ = stage.handle.shut_down().await;
     task.await.unwrap();
     drop(stage);
-    // Empty groups of the kernel are directories like others.
-    for controller in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
-        let _ = fs::remove_dir(controller.path().join(&parent));
-    }
-    let _ = fs::remove_dir(PathBuf::from("/sys/fs/cgroup").join(&parent));
+    jail.leave();
 }
 
 impl Stage {
