@@ -66,6 +66,7 @@ impl LogSettings {
         for (key, value) in entries {
             match key.as_str() {
                 "level" => settings.level = choose(key, value, &LEVELS)?,
+                "componentLevels" => settings.levels = component_levels(value)?,
                 "format" => settings.format = choose(key, value, &FORMATS)?,
                 "outputType" => settings.output = choose(key, value, &OUTPUTS)?,
                 "fileSizeKB" => settings.file_size = kilobytes(key, value)?,
@@ -115,6 +116,19 @@ fn choose<T: Copy>(key: &str, value: &Value, table: &[(&'static str, T)]) -> Res
     })
 }
 
+/// Levels by the name of the component; ours, the reference nucleus has one level for all.
+fn component_levels(value: &Value) -> Result<BTreeMap<String, Level>, SettingsError> {
+    let levels = value.as_object().ok_or_else(|| SettingsError::WrongValue {
+        key: "componentLevels".into(),
+        shown: shown(&value.to_string()),
+        wanted: "a map from component name to level".into(),
+    })?;
+    levels
+        .iter()
+        .map(|(name, level)| Ok((name.clone(), choose(&format!("componentLevels.{}", shown(name)), level, &LEVELS)?)))
+        .collect()
+}
+
 /// A positive number of KB, as a number or as its text.
 fn kilobytes(key: &str, value: &Value) -> Result<u64, SettingsError> {
     let number = match value {
@@ -152,7 +166,8 @@ pub enum SettingsError {
     #[error("logging is not a map")]
     NotAMap,
     #[error(
-        "logging has no key {key:?}: use level, format, outputType, fileSizeKB, totalLogsSizeKB or outputDirectory"
+        "logging has no key {key:?}: use level, componentLevels, format, outputType, fileSizeKB, totalLogsSizeKB or \
+         outputDirectory"
     )]
     UnknownKey { key: String },
     #[error("logging.{key} cannot be {shown}: use {wanted}")]
@@ -182,11 +197,12 @@ mod tests {
         let defaults = LogSettings::in_directory("/var/log/gg".into());
         assert_eq!(defaults.parse(&Value::Null).unwrap(), defaults);
         let block = json!({"level": "debug", "format": "JSON", "outputType": "CONSOLE", "fileSizeKB": 2,
-            "totalLogsSizeKB": "20", "outputDirectory": "/tmp/x"});
+            "totalLogsSizeKB": "20", "outputDirectory": "/tmp/x", "componentLevels": {"com.example.A": "error"}});
         let settings = defaults.parse(&block).unwrap();
         assert_eq!((settings.level, settings.format, settings.output), (Level::Debug, Format::Json, Output::Console));
         assert_eq!((settings.file_size, settings.total_size), (2048, 20_480));
         assert_eq!(settings.directory, PathBuf::from("/tmp/x"));
+        assert_eq!(settings.levels["com.example.A"], Level::Error);
     }
 
     #[test]
@@ -201,6 +217,8 @@ mod tests {
             json!({"fileSizeKB": 1.5}),
             json!({"totalLogsSizeKB": u64::MAX}),
             json!({"outputDirectory": "relative"}),
+            json!({"componentLevels": "ERROR"}),
+            json!({"componentLevels": {"com.example.A": "LOUD"}}),
             json!([]),
         ] {
             assert!(defaults.parse(&bad).is_err(), "{bad}");
