@@ -8,7 +8,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use greengrass::service::supervisor::{DesiredSet, Refused, Settlement};
+use greengrass::service::supervisor::{BootstrapFault, DesiredSet, Refused, Settlement};
 use greengrass::wire::lifecycle::StepName::{Bootstrap, Install, Recover, Run, Shutdown, Startup, Uninstall};
 use greengrass::wire::state::{ComponentState, StatusCode};
 use stage::{Part, Stage, name, on_every_stage};
@@ -248,9 +248,9 @@ fn bootstrap_answers_its_exit_code() {
         assert_eq!(run(Part::new("a")).await, Ok(0));
         assert_eq!(run(Part::new("a").step(Bootstrap, "exit 101")).await, Ok(101));
         let killed = run(Part::new("a").step(Bootstrap, "kill -9 $$")).await;
-        assert_eq!(killed, Err("the Bootstrap step was ended by signal 9".into()));
+        assert_eq!(killed, Err(BootstrapFault::Signal(9)));
         let part = Part::new("a").step(Bootstrap, "exec sleep 1000").limit(Bootstrap, Duration::from_millis(100));
-        assert_eq!(run(part).await, Err("the Bootstrap step did not end within 0.1 s".into()));
+        assert_eq!(run(part).await, Err(BootstrapFault::TimedOut { limit: Duration::from_millis(100) }));
         assert!(stage.handle.components().await.unwrap().is_empty());
     });
 }

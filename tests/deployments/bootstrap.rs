@@ -55,6 +55,17 @@ fn bootstrap_that_fails_changes_nothing() {
 }
 
 #[test]
+fn bootstrap_that_hangs_fails_the_deployment_by_its_time_out() {
+    let device = Device::new();
+    let lifecycle = json!({"Bootstrap": {"Script": "sleep 1000", "Timeout": 1}, "Run": "true"});
+    device.recipe(A, "1.0.0", &lifecycle, &json!({}));
+    let id = device.submit(&["-m", "com.example.A=1.0.0"]);
+    let details = &device.ended(&id)["details"];
+    assert!(details["errorStack"].to_string().contains("COMPONENT_BOOTSTRAP_TIMEOUT"), "{details}");
+    assert!(details["failureCause"].to_string().contains("did not end within 1 s"), "{details}");
+}
+
+#[test]
 fn bootstrap_that_fails_after_a_restart_leaves_the_old_components() {
     for (policy, detailed) in [("DO_NOTHING", "FAILED_NO_STATE_CHANGE"), ("ROLLBACK", "FAILED_ROLLBACK_COMPLETE")] {
         let mut device = Device::new();

@@ -25,7 +25,7 @@ use super::resolve::NUCLEUS;
 use super::state::{Deployment, InHand, Stage};
 use crate::base::report::Report;
 use crate::service::config::{self, ConfigError};
-use crate::service::supervisor::{self, Component, DesiredSet, Refused, Settlement};
+use crate::service::supervisor::{self, BootstrapFault, Component, DesiredSet, Refused, Settlement};
 use crate::store::tree::{Edit, Tree};
 use crate::wire::deployment::{ComponentUpdateAction, DeploymentStatusDetails};
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
@@ -190,12 +190,12 @@ impl Course {
                 Ok(0) => Ok(None),
                 Ok(100) => Ok(Some(Exit::Restart)),
                 Ok(101) => Ok(Some(Exit::Reboot)),
-                Ok(code) => Err(format!("it ended with exit code {code}")),
-                Err(reason) => Err(reason),
+                Ok(code) => Err(bootstrap_ended(name, code)),
+                Err(fault) => Err(bootstrap_failure(name, &fault)),
             };
             let exit = match exit {
                 Ok(exit) => exit,
-                Err(reason) => return self.fail_unchanged(bootstrap_failure(name, &reason)).await,
+                Err(failure) => return self.fail_unchanged(failure).await,
             };
             done.push(name.clone());
             self.desk.enter(Stage::Bootstrapping { done: done.clone() }).await?;
@@ -303,8 +303,8 @@ impl Course {
                 self.desk.progress(format!("rolling back: running the Bootstrap step of {name}")).await;
                 match self.ground.supervisor.bootstrap(name.clone(), component).await? {
                     Ok(0 | 100 | 101) => {}
-                    Ok(code) => return Err(bootstrap_failure(name, &format!("it ended with exit code {code}")).into()),
-                    Err(reason) => return Err(bootstrap_failure(name, &reason).into()),
+                    Ok(code) => return Err(bootstrap_ended(name, code).into()),
+                    Err(fault) => return Err(bootstrap_failure(name, &fault).into()),
                 }
             }
         }
@@ -375,9 +375,18 @@ fn check_settings(target: &Tree) -> Result<(), Failure> {
     }
 }
 
-fn bootstrap_failure(name: &ComponentName, reason: &str) -> Failure {
+fn bootstrap_ended(name: &ComponentName, code: i32) -> Failure {
     let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, ErrorCode::ComponentBootstrapError]);
-    Failure::new(&stack, format!("the Bootstrap step of {name} failed: {reason}"))
+    Failure::new(&stack, format!("the Bootstrap step of {name} failed: it ended with exit code {code}"))
+}
+
+fn bootstrap_failure(name: &ComponentName, fault: &BootstrapFault) -> Failure {
+    let code = match fault {
+        BootstrapFault::TimedOut { .. } => ErrorCode::ComponentBootstrapTimeout,
+        _ => ErrorCode::ComponentBootstrapError,
+    };
+    let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, code]);
+    Failure::new(&stack, format!("the Bootstrap step of {name} failed: {fault}"))
 }
 
 fn broken_failure(broken: &[(ComponentName, String)]) -> Failure {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::BootstrapFault;
 use super::jail::{Exit, Jail, Running, Unprepared};
 use super::rim::{Begun, Rim, ToBegin};
 use super::state::{Life, NotStarted};
@@ -19,20 +20,20 @@ use crate::wire::state::ComponentState;
 pub(super) struct Order {
     pub(super) name: ComponentName,
     pub(super) life: Life,
-    pub(super) reply: oneshot::Sender<Result<i32, String>>,
+    pub(super) reply: oneshot::Sender<Result<i32, BootstrapFault>>,
 }
 
 /// A Bootstrap step under way, or what became of it at once.
 #[derive(Debug)]
 pub(super) enum Bootstrap {
     Living { running: Running, limit: Duration },
-    Over(Result<i32, String>),
+    Over(Result<i32, BootstrapFault>),
 }
 
 impl Bootstrap {
     pub(super) fn not_started(why: NotStarted) -> Self {
         let (NotStarted::Io(words) | NotStarted::MissingRunWith(words)) = why;
-        Self::Over(Err(format!("the Bootstrap step cannot be started: {words}")))
+        Self::Over(Err(BootstrapFault::NotStarted(words)))
     }
 }
 
@@ -41,7 +42,7 @@ impl Bootstrap {
 pub(super) fn begin(rim: &Rim, name: &ComponentName, life: &Life, token: &Token) -> Result<Bootstrap, Box<Unprepared>> {
     let what = match &life.component.lifecycle.bootstrap {
         None => return Ok(Bootstrap::Over(Ok(0))),
-        Some(Err(error)) => return Ok(Bootstrap::Over(Err(error.to_string()))),
+        Some(Err(error)) => return Ok(Bootstrap::Over(Err(error.clone().into()))),
         Some(Ok(bootstrap)) => &bootstrap.step,
     };
     let step = StepName::Bootstrap;
@@ -55,7 +56,7 @@ pub(super) fn begin(rim: &Rim, name: &ComponentName, life: &Life, token: &Token)
 }
 
 /// Waits for the exit code. What the step leaves running is ended with it, the component's other processes are not.
-pub(super) async fn finish(begun: Bootstrap, jail: &Jail, name: &ComponentName) -> Result<i32, String> {
+pub(super) async fn finish(begun: Bootstrap, jail: &Jail, name: &ComponentName) -> Result<i32, BootstrapFault> {
     let (running, limit) = match begun {
         Bootstrap::Over(answer) => return answer,
         Bootstrap::Living { running, limit } => (running, limit),
@@ -63,8 +64,8 @@ pub(super) async fn finish(begun: Bootstrap, jail: &Jail, name: &ComponentName) 
     let step = running.id;
     let answer = match timeout(limit, running.wait()).await {
         Ok(Exit::Code(code)) => Ok(code),
-        Ok(Exit::Signal(signal)) => Err(format!("the Bootstrap step was ended by signal {signal}")),
-        Err(_) => Err(format!("the Bootstrap step did not end within {} s", limit.as_secs_f64())),
+        Ok(Exit::Signal(signal)) => Err(BootstrapFault::Signal(signal)),
+        Err(_) => Err(BootstrapFault::TimedOut { limit }),
     };
     jail.end_step(name, step, GRACE).await;
     answer

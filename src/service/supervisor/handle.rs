@@ -1,11 +1,13 @@
 //! What others may ask the supervisor.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::DesiredSet;
+use crate::wire::lifecycle::StepError;
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::state::{ComponentState, StatusCode};
 
@@ -51,7 +53,7 @@ impl Handle {
         &self,
         name: ComponentName,
         component: super::Component,
-    ) -> Result<Result<i32, String>, Refused> {
+    ) -> Result<Result<i32, BootstrapFault>, Refused> {
         self.ask(|reply| Request::Bootstrap { name, component: Box::new(component), reply }).await
     }
 
@@ -105,17 +107,63 @@ impl Handle {
 /// What lies in the supervisor's mailbox.
 #[derive(Debug)]
 pub enum Request {
-    Apply { set: Box<DesiredSet>, reply: oneshot::Sender<()> },
-    Settled { tracked: Vec<ComponentName>, reply: oneshot::Sender<Settlement> },
-    Bootstrap { name: ComponentName, component: Box<super::Component>, reply: oneshot::Sender<Result<i32, String>> },
-    Restart { name: ComponentName, reply: oneshot::Sender<Result<(), Refused>> },
-    Stop { name: ComponentName, reply: oneshot::Sender<Result<(), Refused>> },
-    Pause { name: ComponentName, reply: oneshot::Sender<Result<(), Refused>> },
-    Resume { name: ComponentName, reply: oneshot::Sender<Result<(), Refused>> },
-    Report { name: ComponentName, state: ComponentState, reply: oneshot::Sender<Result<(), Refused>> },
-    Components { reply: oneshot::Sender<BTreeMap<ComponentName, ComponentStatus>> },
-    ComponentOf { token: String, reply: oneshot::Sender<Option<ComponentName>> },
-    ShutDown { reply: oneshot::Sender<()> },
+    Apply {
+        set: Box<DesiredSet>,
+        reply: oneshot::Sender<()>,
+    },
+    Settled {
+        tracked: Vec<ComponentName>,
+        reply: oneshot::Sender<Settlement>,
+    },
+    Bootstrap {
+        name: ComponentName,
+        component: Box<super::Component>,
+        reply: oneshot::Sender<Result<i32, BootstrapFault>>,
+    },
+    Restart {
+        name: ComponentName,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Stop {
+        name: ComponentName,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Pause {
+        name: ComponentName,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Resume {
+        name: ComponentName,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Report {
+        name: ComponentName,
+        state: ComponentState,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Components {
+        reply: oneshot::Sender<BTreeMap<ComponentName, ComponentStatus>>,
+    },
+    ComponentOf {
+        token: String,
+        reply: oneshot::Sender<Option<ComponentName>>,
+    },
+    ShutDown {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// Why a Bootstrap step has no exit code.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BootstrapFault {
+    #[error(transparent)]
+    NotValid(#[from] StepError),
+    #[error("it cannot be started: {0}")]
+    NotStarted(String),
+    #[error("it was ended by signal {0}")]
+    Signal(i32),
+    #[error("it did not end within {} s", limit.as_secs_f64())]
+    TimedOut { limit: Duration },
 }
 
 /// How the tracked components ended up.

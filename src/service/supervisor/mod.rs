@@ -59,7 +59,7 @@ use tokio::task::JoinHandle;
 
 pub use desired::{Component, DesiredSet, RunWith, RunWithDefault};
 pub use environment::Identity;
-pub use handle::{ComponentNews, ComponentStatus, Handle, Refused, Request, Settlement};
+pub use handle::{BootstrapFault, ComponentNews, ComponentStatus, Handle, Refused, Request, Settlement};
 
 use crate::store::paths::Paths;
 

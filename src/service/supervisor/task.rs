@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bootstrap::{self, Bootstrap};
-use super::handle::{ComponentNews, Handle, Refused, Request, Settlement};
+use super::handle::{BootstrapFault, ComponentNews, Handle, Refused, Request, Settlement};
 use super::jail::{Running, StepId};
 use super::rim::{self, Begun, Rim, ToBegin};
 use super::state::{Ask, Effect, Event, Life, Machine, NotStarted, Order, Question, Surroundings, Ticket};
@@ -232,7 +232,12 @@ impl Task {
         Ok(())
     }
 
-    fn bootstrap(&mut self, name: ComponentName, component: Component, reply: oneshot::Sender<Result<i32, String>>) {
+    fn bootstrap(
+        &mut self,
+        name: ComponentName,
+        component: Component,
+        reply: oneshot::Sender<Result<i32, BootstrapFault>>,
+    ) {
         self.bootstraps.insert(name.clone());
         let life = Life { component: Arc::new(component), surroundings: Arc::new(self.surroundings.clone()) };
         self.begin_bootstrap(bootstrap::Order { name, life, reply }, Ok(()));
