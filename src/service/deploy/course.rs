@@ -129,7 +129,7 @@ pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End
         },
         Stage::Activating => match course.plan().await {
             Ok(plan) => course.activate(&plan).await,
-            Err(halt) => Err(halt),
+            Err(halt) => stuck(halt),
         },
         Stage::RollingBack { failure } => course.roll_back(failure).await,
     };
@@ -207,8 +207,13 @@ impl Course {
         self.activate(plan).await
     }
 
-    /// Merges the plan and waits for the components. May run twice for one plan.
+    /// From here on a failure may leave the device changed.
     async fn activate(&self, plan: &Plan) -> Result<End, Halt> {
+        self.change(plan).await.or_else(stuck)
+    }
+
+    /// Merges the plan and waits for the components. May run twice for one plan.
+    async fn change(&self, plan: &Plan) -> Result<End, Halt> {
         self.desk.progress("changing the configuration").await;
         if let Err(failure) = self.edit(plan.edits()).await? {
             return self.fail(plan, failure).await;
@@ -372,6 +377,14 @@ fn check_settings(target: &Tree) -> Result<(), Failure> {
             let at = format!("the configuration of {NUCLEUS} cannot be used: runWithDefault.posixUser");
             Err(Failure::new(&stack, format!("{at}: {}", Report(&fault))))
         }
+    }
+}
+
+/// Activation has begun and can be neither finished nor undone, e.g. because the plan or the docket is out of reach.
+fn stuck(halt: Halt) -> Result<End, Halt> {
+    match halt {
+        Halt::Failed(failure) => Ok(End::Done(failure.details(DetailedStatus::FailedUnableToRollback))),
+        Halt::GoingDown => Err(Halt::GoingDown),
     }
 }
 

@@ -382,6 +382,21 @@ async fn deployment_goes_on_after_a_kill_while_components_settle() {
 }
 
 #[tokio::test]
+async fn activation_whose_plan_is_gone_does_not_claim_that_nothing_changed() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.stage.lock().unwrap().hang = Some(ComponentName::parse("a").unwrap());
+    let id = device.submit(json!({"add": {"a": "1.0.0"}, "failureHandlingPolicy": "ROLLBACK"})).await;
+    device.until(&id, |record| record.progress.contains("settle")).await;
+    let plan = std::fs::read_dir(device.path("root/deployments").join(id.as_file_name())).unwrap().flatten();
+    let plan = plan.map(|entry| entry.path()).find(|path| path.ends_with("plan.json")).unwrap();
+    std::fs::write(plan, "torn").unwrap();
+    let device = device.restart().await;
+    let details = device.ended(&id).await.details.unwrap();
+    assert_eq!(details.detailed_status, DetailedStatus::FailedUnableToRollback, "{details:?}");
+}
+
+#[tokio::test]
 async fn rollback_goes_on_after_a_kill() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));
