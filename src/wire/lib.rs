@@ -10,9 +10,11 @@ pub mod deployment;
 pub mod deployment_error;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod ipc;
 pub mod lifecycle;
 pub mod name;
 pub mod platform;
+pub mod principal;
 pub mod recipe;
 pub mod run_with;
 mod scalar_text;

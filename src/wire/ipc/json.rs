@@ -1,0 +1,76 @@
+//! How the model writes blobs and times.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Bytes; standard base64 with padding in JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Blob(pub Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(&text).map(Self).map_err(|_| D::Error::custom("a blob is not valid base64"))
+    }
+}
+
+/// A point in time, in milliseconds since 1970; seconds with a fraction in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Seconds {
+    pub milliseconds: u64,
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Exact for any time a device will see: 2^53 ms are 285,000 years.
+        #[allow(clippy::cast_precision_loss, reason = "see above")]
+        serializer.serialize_f64(self.milliseconds as f64 / 1000.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        if !(0.0..=MOST_SECONDS).contains(&seconds) {
+            return Err(D::Error::invalid_value(Unexpected::Float(seconds), &"seconds since 1970"));
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+        let milliseconds = (seconds * 1000.0).round() as u64;
+        Ok(Self { milliseconds })
+    }
+}
+
+/// The year 9999: what lies beyond is no time.
+const MOST_SECONDS: f64 = 253_402_300_799.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_with_a_fraction() {
+        let time: Seconds = serde_json::from_str("1700000000.123").unwrap();
+        assert_eq!(time.milliseconds, 1_700_000_000_123);
+        assert_eq!(serde_json::to_string(&time).unwrap(), "1700000000.123");
+        assert_eq!(serde_json::from_str::<Seconds>("1700000000").unwrap().milliseconds, 1_700_000_000_000);
+        for refused in ["-1", "1e300", "\"1\"", "null"] {
+            assert!(serde_json::from_str::<Seconds>(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn blobs_are_base64() {
+        assert_eq!(serde_json::to_string(&Blob(vec![0, 255])).unwrap(), "\"AP8=\"");
+        assert_eq!(serde_json::from_str::<Blob>("\"AP8=\"").unwrap(), Blob(vec![0, 255]));
+        assert_eq!(serde_json::from_str::<Blob>("\"\"").unwrap(), Blob::default());
+        assert!(serde_json::from_str::<Blob>("\"AP8\"").is_err());
+    }
+}
