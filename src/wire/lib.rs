@@ -8,6 +8,7 @@
 pub mod control;
 pub mod deployment;
 pub mod deployment_error;
+pub mod eventstream;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod ipc;
