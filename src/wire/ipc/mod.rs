@@ -2,8 +2,12 @@
 //!
 //! Requests ignore members they do not know and take `null` as absent; responses leave absent members out.
 
+pub mod components;
+pub mod configuration;
+pub mod debug_password;
 mod error;
 mod json;
+pub mod metrics;
 mod operation;
 pub mod pubsub;
 
