@@ -11,7 +11,7 @@ TARGET = recipe version_requirement interpolate control config_log archive
 TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint unit dist dist-check vm fuzz bench
+.PHONY: help run test setup sdk lint unit dist dist-check vm fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ run: ## start a core with the sample components; Ctrl-C stops it
 	@command -v cc >/dev/null || { echo "make run: Rust needs a C compiler to link with: apt-get install gcc" >&2; exit 1; }
 	cargo run -- dev --fresh --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
 
-test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, all tests
+test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing, all tests
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
@@ -32,6 +32,9 @@ test: setup lint ## everything CI runs: lint, static binaries, short fuzzing, al
 
 setup: ## install what the tests need (as root), or say what is missing
 	.ci/setup.sh
+
+sdk: setup ## fetch the SDKs that the tests of the IPC run, into target/sdk
+	.ci/sdk.sh
 
 lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check

@@ -17,8 +17,10 @@ needs() {
 		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
 		cpio|command -v cpio|packs the initramfs of `make vm`
 		shellcheck|command -v shellcheck|checks the scripts
-		python3|command -v python3|runs the Python sample component
-		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist`
+		python3|command -v python3|runs the Python sample components
+		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist` and the SDK for Python
+		nodejs|command -v node|runs the SDK for Node.js
+		npm|command -v npm|fetches the SDK for Node.js
 		procps|command -v ps|lists processes in tests
 	END
 }

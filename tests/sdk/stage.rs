@@ -1,0 +1,204 @@
+//! A core whose components are scripts on an unmodified SDK, and the verdicts they write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::device::Device;
+use crate::support::{PATIENCE, is_root};
+
+/// What the scripts in `tests/sdk` speak through.
+#[derive(Clone, Copy)]
+pub enum Language {
+    Python,
+    Node,
+}
+
+/// A component that plays a script of `tests/sdk`.
+pub struct Role {
+    name: String,
+    version: String,
+    language: Language,
+    script: String,
+    arguments: String,
+    configuration: Value,
+    recipe: Value,
+}
+
+impl Role {
+    pub fn python(name: &str, script: &str) -> Self {
+        Self::new(name, Language::Python, script)
+    }
+
+    pub fn node(name: &str, script: &str) -> Self {
+        Self::new(name, Language::Node, script)
+    }
+
+    fn new(name: &str, language: Language, script: &str) -> Self {
+        let [name, script] = [name, script].map(str::to_owned);
+        let (version, arguments) = ("1.0.0".to_owned(), String::new());
+        Self { name, version, language, script, arguments, configuration: json!({}), recipe: json!({}) }
+    }
+
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = version.to_owned();
+        self
+    }
+
+    /// Words behind the script's name.
+    pub fn arguments(mut self, arguments: &str) -> Self {
+        self.arguments = arguments.to_owned();
+        self
+    }
+
+    /// The component's default configuration; what [`Role::may`] adds is kept.
+    pub fn configuration(mut self, configuration: &Value) -> Self {
+        lay_over(&mut self.configuration, configuration);
+        self
+    }
+
+    /// One more policy: these operations (without their namespace) of `service` on these resources.
+    pub fn may(mut self, service: &str, operations: &[&str], resources: &[&str]) -> Self {
+        let access = &mut self.configuration["accessControl"][service];
+        let number = access.as_object().map_or(0, serde_json::Map::len);
+        let operations: Vec<String> = operations
+            .iter()
+            .map(|&name| if name == "*" { name.to_owned() } else { format!("aws.greengrass#{name}") })
+            .collect();
+        access[format!("{}:{service}:{number}", self.name)] =
+            json!({"policyDescription": "for a test", "operations": operations, "resources": resources});
+        self
+    }
+
+    /// Local publish and subscribe on every topic.
+    pub fn may_talk(self) -> Self {
+        self.may("aws.greengrass.ipc.pubsub", &["*"], &["*"])
+    }
+
+    /// Fields laid over the outermost ones of the recipe, such as `ComponentDependencies`.
+    pub fn recipe(mut self, fields: &Value) -> Self {
+        lay_over(&mut self.recipe, fields);
+        self
+    }
+}
+
+/// A running daemon.
+pub struct Stage {
+    pub device: Device,
+}
+
+impl Stage {
+    /// None, and a line that says so, where the SDKs are not installed.
+    pub fn new() -> Option<Self> {
+        for missing in [sdk("python/.made-of"), sdk("node/.made-of")] {
+            if !missing.exists() {
+                eprintln!("SKIPPED: there are no SDKs in target/sdk; `make sdk` fetches them, `make test` does so");
+                return None;
+            }
+        }
+        let mut device = Device::stopped();
+        if is_root() && !reachable_for_nobody() {
+            eprintln!("components run as root: nobody cannot reach {}", sdk("python").display());
+            device.core.options = vec!["--component-default-user".into(), "root".into()];
+        }
+        device.core.start();
+        Some(Self { device })
+    }
+
+    /// Deploys the roles together and returns when the deployment has succeeded.
+    pub fn deploy(&self, roles: &[Role]) {
+        let mut options = Vec::new();
+        for role in roles {
+            self.write_recipe(role);
+            options.extend(["--merge".to_owned(), format!("{}={}", role.name, role.version)]);
+        }
+        self.device.succeed(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Deploys the roles together, waits until each script has ended, and fails the test on any verdict that is not
+    /// good.
+    pub fn play(&self, roles: &[Role]) {
+        self.deploy(roles);
+        for role in roles {
+            self.good_end(&role.name);
+        }
+    }
+
+    /// Waits until the script has ended; every verdict it wrote is good.
+    pub fn good_end(&self, name: &str) {
+        self.wait_for(name, ENDED);
+        let verdicts = self.verdicts(name);
+        let bad: Vec<String> =
+            verdicts.iter().filter(|v| v["ok"] != true).map(|v| format!("  {}: {}", v["check"], v["detail"])).collect();
+        assert!(verdicts.len() > 1, "{name} checked nothing\n{}", self.story(name));
+        assert!(bad.is_empty(), "{name}:\n{}\n{}", bad.join("\n"), self.story(name));
+        eprintln!("{name}: {} checks", verdicts.len() - 1);
+    }
+
+    /// Waits until the script has written this check; the verdict.
+    pub fn wait_for(&self, name: &str, check: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let verdicts = self.verdicts(name);
+            if let Some(verdict) = verdicts.into_iter().rev().find(|verdict| verdict["check"] == check) {
+                return verdict;
+            }
+            assert!(Instant::now() < deadline, "{name} never came to \"{check}\"\n{}", self.story(name));
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    /// Tells a script that waits with `verdict.wait_for_cue`.
+    pub fn cue(&self, name: &str, cue: &str) {
+        fs::write(self.device.work(name).join(format!("cue-{cue}")), "").unwrap();
+    }
+
+    pub fn verdicts(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.device.work(name).join("verdicts")).unwrap_or_default();
+        // The last line may still be half written.
+        text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// What the component wrote and what the daemon wrote, for failure messages.
+    pub fn story(&self, name: &str) -> String {
+        let log = fs::read_to_string(self.device.core.root().join(format!("logs/{name}.log"))).unwrap_or_default();
+        format!("--- verdicts\n{:#?}\n--- {name}.log\n{log}\n{}", self.verdicts(name), self.device.core.log())
+    }
+
+    fn write_recipe(&self, role: &Role) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(&role.script);
+        let interpreter = match role.language {
+            Language::Python => format!("'{}' -B -u", sdk("python/bin/python").display()),
+            Language::Node => "node".to_owned(),
+        };
+        let run = format!("exec {interpreter} '{}' {}", script.display(), role.arguments);
+        let lifecycle = json!({"Setenv": {"NODE_PATH": sdk("node/node_modules")}, "Run": {"Script": run}});
+        let mut fields = json!({"ComponentConfiguration": {"DefaultConfiguration": role.configuration}});
+        lay_over(&mut fields, &role.recipe);
+        self.device.recipe(&role.name, &role.version, &lifecycle, &fields);
+    }
+}
+
+fn lay_over(fields: &mut Value, more: &Value) {
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+}
+
+fn sdk(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdk").join(path)
+}
+
+/// Whether the user of the components, without any group, comes to the SDK, its interpreter and the scripts.
+fn reachable_for_nobody() -> bool {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+    command.arg(sdk("python/bin/python")).arg("-c").arg("import awsiot, sys; open(sys.argv[1])");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/verdict.py"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// The last verdict of every script.
+const ENDED: &str = "ended";
