@@ -2,14 +2,18 @@
 //!
 //! Requests ignore members they do not know and take `null` as absent; responses leave absent members out.
 
+pub mod client_device;
 pub mod components;
 pub mod configuration;
 pub mod debug_password;
 mod error;
+pub mod iot_core;
 mod json;
 pub mod metrics;
 mod operation;
 pub mod pubsub;
+pub mod secret;
+pub mod shadow;
 
 pub use error::{ErrorKind, IpcError};
 pub use json::{Blob, Seconds};
