@@ -21,5 +21,6 @@ pub mod run_with;
 mod scalar_text;
 pub mod state;
 pub mod strict_json;
+pub mod topic;
 pub mod variables;
 pub mod version;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::json::Blob;
+use super::json::{self, Blob};
+use crate::topic::TopicFilter;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,8 +49,61 @@ pub enum ReceiveMode {
     ReceiveMessagesFromOthers,
 }
 
+impl ReceiveMode {
+    /// What a request without one means: who subscribes to a wildcard does not hear itself.
+    pub fn default_for(filter: &TopicFilter) -> Self {
+        if filter.is_wildcard() { Self::ReceiveMessagesFromOthers } else { Self::ReceiveAllMessages }
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscribeToTopicResponse {
     pub topic_name: String,
+}
+
+/// The event of `SubscribeToTopic`, a union: exactly one member.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SubscriptionResponseMessage<'a> {
+    JsonMessage {
+        message: &'a RawValue,
+        context: MessageContext<'a>,
+    },
+    BinaryMessage {
+        #[serde(serialize_with = "json::base64")]
+        message: &'a [u8],
+        context: MessageContext<'a>,
+    },
+}
+
+impl SubscriptionResponseMessage<'_> {
+    /// `service-model-type` of the event.
+    pub const MODEL_TYPE: &'static str = "aws.greengrass#SubscriptionResponseMessage";
+}
+
+#[derive(Debug, Serialize)]
+pub struct MessageContext<'a> {
+    pub topic: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_holds_the_message_as_it_was_written() {
+        let message = RawValue::from_string("{ \"b\":1.50, \"a\" : [1e2] }".into()).unwrap();
+        let context = || MessageContext { topic: "t" };
+        let json = SubscriptionResponseMessage::JsonMessage { message: &message, context: context() };
+        assert_eq!(
+            serde_json::to_string(&json).unwrap(),
+            r#"{"jsonMessage":{"message":{ "b":1.50, "a" : [1e2] },"context":{"topic":"t"}}}"#
+        );
+        let binary = SubscriptionResponseMessage::BinaryMessage { message: &[0, 255], context: context() };
+        assert_eq!(
+            serde_json::to_string(&binary).unwrap(),
+            r#"{"binaryMessage":{"message":"AP8=","context":{"topic":"t"}}}"#
+        );
+    }
 }
