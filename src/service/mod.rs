@@ -1,8 +1,9 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
-//! - lower: [`config`], [`supervisor`]
+//! - lower: [`config`], [`pubsub`], [`supervisor`]
 //! - upper: [`deploy`]
 
 pub mod config;
 pub mod deploy;
+pub mod pubsub;
 pub mod supervisor;
