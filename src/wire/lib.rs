@@ -11,6 +11,7 @@ pub mod deployment_error;
 pub mod eventstream;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod iot_topic;
 pub mod ipc;
 pub mod lifecycle;
 pub mod name;
@@ -19,6 +20,7 @@ pub mod principal;
 pub mod recipe;
 pub mod run_with;
 mod scalar_text;
+pub mod shadow_name;
 pub mod state;
 pub mod strict_json;
 pub mod topic;

@@ -168,7 +168,7 @@ impl NameError {
     /// Longer texts are cut in messages: a hostile name must not fill the log.
     const SHOWN: usize = 80;
 
-    fn new(kind: &'static str, text: &str, fault: &'static str) -> Self {
+    pub(crate) fn new(kind: &'static str, text: &str, fault: &'static str) -> Self {
         let mut shown: String = text.chars().take(Self::SHOWN).collect();
         if shown.len() < text.len() {
             shown.push('…');
