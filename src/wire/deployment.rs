@@ -9,7 +9,7 @@ use crate::name::{ComponentName, ComponentVersion, DeploymentId, GroupName};
 use crate::run_with::{PosixUser, SystemResourceLimits};
 use crate::state::{DeploymentStatus, DetailedStatus, FailureHandlingPolicy};
 
-/// A local deployment request: the fields of `CreateLocalDeployment`, plus the component update policy.
+/// A local deployment request: the fields of `CreateLocalDeployment`, plus the policies a cloud deployment has.
 ///
 /// The roots of the group become: those it had, minus `remove`, plus `add`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct LocalDeploymentRequest {
     pub failure_handling_policy: FailureHandlingPolicy,
     #[serde(default)]
     pub component_update_policy: ComponentUpdatePolicy,
+    #[serde(default, skip_serializing_if = "ConfigurationValidationPolicy::is_default")]
+    pub configuration_validation_policy: ConfigurationValidationPolicy,
 }
 
 impl LocalDeploymentRequest {
@@ -52,6 +54,7 @@ impl LocalDeploymentRequest {
             artifact_directory: None,
             failure_handling_policy: Self::default_failure_policy(),
             component_update_policy: ComponentUpdatePolicy::default(),
+            configuration_validation_policy: ConfigurationValidationPolicy::default(),
         }
     }
 
@@ -112,6 +115,29 @@ impl Default for ComponentUpdatePolicy {
 pub enum ComponentUpdateAction {
     NotifyComponents,
     SkipNotifyComponents,
+}
+
+/// How long components have to judge their configuration before it is changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigurationValidationPolicy {
+    /// Seconds to wait for the reports.
+    pub timeout: u64,
+}
+
+impl ConfigurationValidationPolicy {
+    /// Seconds, for a local deployment that does not say.
+    pub const DEFAULT_TIMEOUT: u64 = 20;
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for ConfigurationValidationPolicy {
+    fn default() -> Self {
+        Self { timeout: Self::DEFAULT_TIMEOUT }
+    }
 }
 
 /// What is known of one deployment.

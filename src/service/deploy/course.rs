@@ -1,10 +1,10 @@
 //! The course of one deployment, from request to settled components, or back.
 //!
 //! ```text
-//! Preparing: take in, resolve, fetch, plan -> Bootstrapping -> Activating -> done
-//!     | failed: nothing has changed              | failed        | a component is BROKEN
-//!     v                                          v               v
-//!     done                                       RollingBack, or left as it is -> done
+//! Preparing: take in, resolve, fetch, ask, plan, validate -> Bootstrapping -> Activating -> done
+//!     | failed: nothing has changed                             | failed        | a component is BROKEN
+//!     v                                                         v               v
+//!     done                                                      RollingBack, or left as it is -> done
 //! ```
 //!
 //! Each stage is on disk before it acts. Dropping the future of a deployment that is being prepared cancels it.
@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::desired::{component, default_user_fault, desired_set, desired_set_with};
 use super::failure::Failure;
-use super::gate::UpdateGate;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::prepare::Preparation;
 use super::resolve::NUCLEUS;
 use super::state::{Deployment, InHand, Stage};
+use super::update_gate::UpdateGate;
+use super::validation_gate::{Objection, ValidationGate};
 use crate::base::report::Report;
 use crate::service::config::{self, ConfigError};
 use crate::service::supervisor::{self, BootstrapFault, Component, DesiredSet, Refused, Settlement};
@@ -39,7 +40,8 @@ pub(super) struct Ground {
     pub(super) config: config::Handle,
     pub(super) supervisor: supervisor::Handle,
     pub(super) preparation: Preparation,
-    pub(super) gate: UpdateGate,
+    pub(super) updates: UpdateGate,
+    pub(super) validations: ValidationGate,
 }
 
 /// How a course ended.
@@ -133,10 +135,14 @@ pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End
         },
         Stage::RollingBack { failure } => course.roll_back(failure).await,
     };
-    end.unwrap_or_else(|halt| match halt {
+    let end = end.unwrap_or_else(|halt| match halt {
         Halt::Failed(failure) => End::Done(failure.details(DetailedStatus::FailedNoStateChange)),
         Halt::GoingDown => End::GoingDown,
-    })
+    });
+    if matches!(end, End::Done(_)) {
+        course.ground.updates.passed(course.id());
+    }
+    end
 }
 
 struct Course {
@@ -156,8 +162,8 @@ impl Course {
         let policy = self.deployment.request.component_update_policy;
         if policy.action == ComponentUpdateAction::NotifyComponents {
             self.desk.progress("waiting for the components' consent").await;
-            let restarting = ready.restarting();
-            self.ground.gate.pass(self.id(), restarting, Duration::from_secs(policy.timeout)).await;
+            let restarting = ready.would_bootstrap(&self.deployment, self.tree()).await?;
+            self.ground.updates.pass(self.id(), restarting, Duration::from_secs(policy.timeout)).await;
         }
         // The tree again: components may have written their configuration while artifacts were fetched.
         let broken = self.broken().await?;
@@ -169,12 +175,26 @@ impl Course {
         if self.deployment.request.configuration.keys().any(|name| name.as_str() == NUCLEUS) {
             check_settings(&plan.target(&self.tree()))?;
         }
+        self.validate(&plan).await?;
         if plan.bootstraps().is_empty() {
             self.desk.enter(Stage::Activating).await?;
             return self.activate(&plan).await;
         }
         self.desk.enter(Stage::Bootstrapping { done: Vec::new() }).await?;
         self.bootstrap(&plan, Vec::new()).await
+    }
+
+    /// Lets components judge their configuration as it would be.
+    async fn validate(&self, plan: &Plan) -> Result<(), Failure> {
+        let mut changes = plan.reconfigured(&self.tree());
+        changes.retain(|name, _| self.ground.validations.is_subscribed(name));
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.desk.progress(format!("waiting for {} to validate the configuration", count(changes.len()))).await;
+        let patience = Duration::from_secs(self.deployment.request.configuration_validation_policy.timeout);
+        let objections = self.ground.validations.pass(self.id(), changes, patience).await;
+        if objections.is_empty() { Ok(()) } else { Err(not_valid(&objections)) }
     }
 
     /// Runs the Bootstrap steps that have not run, each recorded when it has.
@@ -220,7 +240,6 @@ impl Course {
         }
         let tree = self.tree();
         self.ground.supervisor.apply(desired_set_with(&tree, plan.removed())).await?;
-        self.ground.gate.passed(self.id());
         self.desk.progress(format!("waiting for {} to settle", count(plan.tracked().len()))).await;
         match self.ground.supervisor.settled(plan.tracked()).await? {
             Settlement::Broken(broken) => return self.fail(plan, broken_failure(&broken)).await,
@@ -386,6 +405,12 @@ fn stuck(halt: Halt) -> Result<End, Halt> {
         Halt::Failed(failure) => Ok(End::Done(failure.details(DetailedStatus::FailedUnableToRollback))),
         Halt::GoingDown => Err(Halt::GoingDown),
     }
+}
+
+fn not_valid(objections: &[Objection]) -> Failure {
+    let stack = ErrorStack::failure(&[ErrorCode::ComponentConfigurationNotValid]);
+    let each: Vec<String> = objections.iter().map(ToString::to_string).collect();
+    Failure::new(&stack, each.join("; "))
 }
 
 fn bootstrap_ended(name: &ComponentName, code: i32) -> Failure {

@@ -2,7 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::gate::UpdateGate;
+use super::update_gate::UpdateGate;
+use super::validation_gate::ValidationGate;
 use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::wire::name::DeploymentId;
 
@@ -12,20 +13,26 @@ pub struct Handle {
     inbox: mpsc::Sender<Request>,
     revision: watch::Receiver<u64>,
     updates: UpdateGate,
+    validations: ValidationGate,
 }
 
 impl Handle {
     /// Requests that may wait before an asker has to.
     pub const MAILBOX: usize = 16;
 
-    pub(super) fn new(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>, updates: UpdateGate) -> Self {
-        Self { inbox, revision, updates }
+    pub(super) fn new(
+        inbox: mpsc::Sender<Request>,
+        revision: watch::Receiver<u64>,
+        updates: UpdateGate,
+        validations: ValidationGate,
+    ) -> Self {
+        Self { inbox, revision, updates, validations }
     }
 
     /// A handle whose mailbox the test reads itself.
     #[cfg(test)]
     pub(crate) fn wired(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>) -> Self {
-        Self::new(inbox, revision, UpdateGate::default())
+        Self::new(inbox, revision, UpdateGate::default(), ValidationGate::default())
     }
 
     /// Queues a deployment. When this returns the queue on disk holds it: a power cut loses nothing from here.
@@ -55,6 +62,11 @@ impl Handle {
     /// Where components ask to be told before they are changed.
     pub fn updates(&self) -> &UpdateGate {
         &self.updates
+    }
+
+    /// Where components ask to judge their configuration before it is changed.
+    pub fn validations(&self) -> &ValidationGate {
+        &self.validations
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Refused> {

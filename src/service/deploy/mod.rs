@@ -15,7 +15,8 @@
 //! | `resolve` | which version of which component: pure |
 //! | `plan` | the target as edits of the configuration tree: pure, and the same when applied twice |
 //! | `desired` | what the supervisor shall run, from the tree alone |
-//! | `gate` | asks components before they are changed |
+//! | `update_gate` | asks components before they are changed |
+//! | `validation_gate` | lets components judge their configuration before it is changed |
 //! | `tidy` | what the store need not keep |
 //!
 //! At a start the deployment in hand goes on where the docket says; without one the components of the tree are started.
@@ -24,7 +25,6 @@ mod course;
 pub mod desired;
 mod failure;
 mod fetch;
-mod gate;
 mod handle;
 mod inbox;
 mod ledger;
@@ -35,6 +35,8 @@ mod shelf;
 mod state;
 mod task;
 mod tidy;
+mod update_gate;
+mod validation_gate;
 
 #[cfg(test)]
 mod tests;
@@ -45,9 +47,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use course::Exit;
-pub use gate::{Notice, UpdateGate};
 pub use handle::{Handle, Refused, Request};
 pub use ledger::LedgerError;
+pub use update_gate::{DeferError, Notice, UpdateGate};
+pub use validation_gate::{Proposal, ReportError, ValidationGate, Verdict};
 
 use crate::net::http::{Client, Timeouts};
 use crate::service::{config, supervisor};
@@ -70,16 +73,17 @@ pub struct Neighbours {
 pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerError> {
     let Neighbours { paths, config, supervisor, platform, exit } = neighbours;
     let (ledger, docket) = ledger::Ledger::load(&paths)?;
-    let gate = UpdateGate::default();
+    let (updates, validations) = (UpdateGate::default(), ValidationGate::default());
     let ground = course::Ground {
         ledger,
         config,
         supervisor,
         preparation: prepare::Preparation::new(paths, platform, Client::new(Timeouts::default())),
-        gate: gate.clone(),
+        updates: updates.clone(),
+        validations: validations.clone(),
     };
     let (sender, inbox) = mpsc::channel(Handle::MAILBOX);
     let (revision, watcher) = watch::channel(0);
     let task = task::Task::new(Arc::new(ground), docket, inbox, revision, exit);
-    Ok((Handle::new(sender, watcher, gate), tokio::spawn(task.run())))
+    Ok((Handle::new(sender, watcher, updates, validations), tokio::spawn(task.run())))
 }

@@ -199,6 +199,20 @@ impl Plan {
         target
     }
 
+    /// The components that stay at their version but get another configuration, and which.
+    pub fn reconfigured(&self, tree: &Tree) -> BTreeMap<ComponentName, Value> {
+        let target = self.target(tree);
+        let configuration = |tree: &Tree, at: &KeyPath| tree.value(at).unwrap_or_else(|| json!({}));
+        let running = running_versions(tree);
+        let staying = self.services.iter().filter(|(name, service)| running.get(*name) == Some(&service.version));
+        let changes = staying.filter_map(|(name, _)| {
+            let at = KeyPath::service(name.as_str()).join("configuration");
+            let proposed = configuration(&target, &at);
+            (proposed != configuration(tree, &at)).then(|| (name.clone(), proposed))
+        });
+        changes.collect()
+    }
+
     /// Fills in what is about the component itself, in what this deployment brings.
     fn interpolate_configuration(&mut self, resolved: &BTreeMap<ComponentName, Resolved>, paths: &Paths, tree: &Tree) {
         let root_path = paths.root().to_string_lossy();

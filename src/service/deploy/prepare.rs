@@ -86,10 +86,13 @@ impl Preparation {
 }
 
 impl Ready {
-    /// Whether some component has a Bootstrap step, which may ask for a restart.
-    pub(super) fn restarting(&self) -> bool {
-        let steps = self.materials.values().filter_map(|material| material.lifecycle.as_object());
-        steps.flat_map(|steps| steps.keys()).any(|key| key.eq_ignore_ascii_case("Bootstrap"))
+    /// Whether Bootstrap steps would run, any of which may ask for a restart. Decides nothing yet.
+    pub(super) async fn would_bootstrap(&self, deployment: &Deployment, tree: Tree) -> Result<bool, Halt> {
+        let (ready, deployment) = (self.clone(), deployment.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            !ready.plan(&deployment, &tree, BTreeSet::new()).bootstraps().is_empty()
+        });
+        work.await.map_err(|_| Halt::GoingDown)
     }
 
     /// Decides and writes the decision down.
@@ -101,12 +104,15 @@ impl Ready {
         write: impl FnOnce(&Plan, &Tree) -> Result<(), LedgerError> + Send + 'static,
     ) -> Result<Plan, Halt> {
         let work = tokio::task::spawn_blocking(move || {
-            let plan =
-                Plan::draw(&tree, &deployment, &self.roots, &self.resolved, &self.materials, broken, &self.paths);
+            let plan = self.plan(&deployment, &tree, broken);
             let codes = [ErrorCode::IoError, ErrorCode::IoWriteError];
             write(&plan, &tree).map_err(|e| Failure::coded(&codes, &e)).map(|()| plan)
         });
         Ok(work.await.map_err(|_| Halt::GoingDown)??)
+    }
+
+    fn plan(&self, deployment: &Deployment, tree: &Tree, broken: BTreeSet<ComponentName>) -> Plan {
+        Plan::draw(tree, deployment, &self.roots, &self.resolved, &self.materials, broken, &self.paths)
     }
 }
 

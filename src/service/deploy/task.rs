@@ -180,7 +180,7 @@ impl Task {
             *work = None;
             // What the dropped course still had to say is about nothing any more.
             while self.notes.try_recv().is_ok() {}
-            self.ground.gate.passed(id);
+            self.ground.updates.passed(id);
         }
         tracing::info!(deployment = %id, "Deployment cancelled.");
         self.changed("");

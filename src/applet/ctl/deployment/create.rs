@@ -27,6 +27,7 @@ pub(super) fn request(create: &Create) -> Result<LocalDeploymentRequest, Failure
         artifact_directory: directory("--artifactDir", create.artifact_dir.as_deref())?,
         failure_handling_policy: create.failure_policy.unwrap_or_else(LocalDeploymentRequest::default_failure_policy),
         component_update_policy: Default::default(),
+        configuration_validation_policy: Default::default(),
     };
     let request = merge(create, request)?;
     let changes_components = !(request.add.is_empty()
