@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::update::Update;
 use crate::store::tree::{Edit, EditError, KeyPath, LogError, Tree};
 
 /// Asks the configuration service; cheap to clone.
@@ -38,7 +39,13 @@ impl Handle {
     /// The answer names what changed; edits that lose against newer values change nothing and are no error.
     pub async fn edit(&self, edits: Vec<Edit>) -> Result<Vec<KeyPath>, ConfigError> {
         edits.iter().try_for_each(Edit::check)?;
-        self.ask(|reply| Request::Edit(Asked { edits, reply })).await?
+        self.ask(|reply| Request::Edit(Asked { wish: Wish::Edits(edits), reply })).await?
+    }
+
+    /// Carries out `update`, all of it or none. When this returns it survives a power cut, and nothing newer was in
+    /// its way.
+    pub async fn update(&self, update: Update) -> Result<Vec<KeyPath>, ConfigError> {
+        self.ask(|reply| Request::Edit(Asked { wish: Wish::Update(Box::new(update)), reply })).await?
     }
 
     /// Goes back to an earlier tree, with its times, removing what it does not have. Nodes that live in memory only
@@ -75,8 +82,14 @@ pub(super) enum Request {
 
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) edits: Vec<Edit>,
+    pub(super) wish: Wish,
     pub(super) reply: oneshot::Sender<Result<Vec<KeyPath>, ConfigError>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Wish {
+    Edits(Vec<Edit>),
+    Update(Box<Update>),
 }
 
 /// News of one place in the tree.
@@ -145,6 +158,12 @@ pub enum ConfigError {
     GoingDown,
     #[error(transparent)]
     Impossible(#[from] EditError),
+    #[error("the configuration at {at} is newer than the update")]
+    Newer { at: KeyPath },
+    #[error("{at} holds other keys, a single value cannot be merged into it")]
+    NotAnObject { at: KeyPath },
+    #[error("{at} is a single value, nothing can lie below it")]
+    LeafInTheWay { at: KeyPath },
     #[error("the configuration stays as it is, the change cannot be stored")]
     NotStored {
         #[source]

@@ -8,6 +8,8 @@ mod state;
 mod task;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub use handle::{Change, ChangeKind, Changes, ConfigError, Handle};
 pub use task::spawn;
+pub use update::Update;

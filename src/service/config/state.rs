@@ -4,21 +4,24 @@ use std::collections::HashMap;
 
 use tokio::sync::broadcast;
 
-use super::handle::{Change, ChangeKind, Changes};
-use crate::store::tree::{Edit, Entry, KeyPath, Tree, What};
+use super::handle::{Change, ChangeKind, Changes, ConfigError, Wish};
+use crate::store::tree::{Entry, KeyPath, Tree, What};
 
 /// Edits carried out on a copy of the tree, waiting to be stored.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) after: Tree,
-    /// What came of each request, in order.
-    pub(super) batches: Vec<Vec<Entry>>,
+    /// What came of each request, in order; one that is refused has changed nothing.
+    pub(super) batches: Vec<Result<Vec<Entry>, ConfigError>>,
 }
 
 impl Draft {
-    pub(super) fn new<'a>(tree: &Tree, requests: impl IntoIterator<Item = &'a [Edit]>) -> Self {
+    pub(super) fn new<'a>(tree: &Tree, requests: impl IntoIterator<Item = &'a Wish>) -> Self {
         let mut after = tree.clone();
-        let batches = requests.into_iter().map(|edits| edits.iter().flat_map(|edit| after.apply(edit)).collect());
+        let batches = requests.into_iter().map(|wish| match wish {
+            Wish::Edits(edits) => Ok(edits.iter().flat_map(|edit| after.apply(edit)).collect()),
+            Wish::Update(update) => update.weigh(&after).map(|edit| after.apply(&edit)),
+        });
         Self { batches: batches.collect(), after }
     }
 }

@@ -27,6 +27,9 @@ pub fn spawn(opened: Opened, directory: PathBuf) -> (Handle, JoinHandle<()>) {
     (Handle::new(inbox, tree), tokio::spawn(service.run(requests)))
 }
 
+/// What came of one request.
+type Batch<T> = Result<Vec<T>, ConfigError>;
+
 struct Service {
     /// Held by one blocking job at a time; never contended.
     log: Arc<Mutex<Log>>,
@@ -85,11 +88,11 @@ impl Service {
 
     /// Stores a group of requests together; if that fails, each for itself, so that none is refused for another.
     async fn edit(&mut self, group: Vec<Asked>) {
-        let Draft { after, batches } = Draft::new(&self.tree(), group.iter().map(|asked| asked.edits.as_slice()));
+        let Draft { after, batches } = Draft::new(&self.tree(), group.iter().map(|asked| &asked.wish));
         match self.store(after, batches).await {
             Ok(answers) => {
                 for (asked, answer) in group.into_iter().zip(answers) {
-                    let _ = asked.reply.send(Ok(answer));
+                    let _ = asked.reply.send(answer);
                 }
             }
             Err(cause) if group.len() == 1 => {
@@ -114,13 +117,14 @@ impl Service {
         }
     }
 
-    async fn store(&mut self, after: Tree, batches: Vec<Vec<Entry>>) -> Result<Vec<Vec<KeyPath>>, LogError> {
+    async fn store(&mut self, after: Tree, batches: Vec<Batch<Entry>>) -> Result<Vec<Batch<KeyPath>>, LogError> {
         let tree = after.clone();
-        let batches =
-            self.on_log(move |log| log.append(batches.iter().map(Vec::as_slice), &tree).map(|()| batches)).await?;
+        let batches = self
+            .on_log(move |log| log.append(batches.iter().flatten().map(Vec::as_slice), &tree).map(|()| batches))
+            .await?;
         self.publish.send_replace(after);
-        batches.iter().for_each(|entries| self.watchers.tell(entries));
-        Ok(batches.iter().map(|entries| changed(entries)).collect())
+        batches.iter().flatten().for_each(|entries| self.watchers.tell(entries));
+        Ok(batches.into_iter().map(|batch| batch.map(|entries| changed(&entries))).collect())
     }
 
     async fn restore(&mut self, earlier: &Tree) -> Result<(), ConfigError> {

@@ -133,3 +133,48 @@ async fn watch_tells_what_happened_where() {
     config.edit(many).await.unwrap();
     assert_eq!(above.next().await.unwrap(), Change { path: path("/services"), kind: Changed }, "told of what was lost");
 }
+
+fn update(value: serde_json::Value, time: u64) -> Update {
+    let of = path("/services/x/configuration");
+    Update { of, below: Vec::new(), value, time: Timestamp(time), now: Timestamp(time) }
+}
+
+#[tokio::test]
+async fn of_updates_that_come_together_the_newest_wins_and_no_other_is_told_it_won_against_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (config, _service) = start(scratch.path());
+    let times = (0..60_u64).map(|number| 10 + number * 37 % 60);
+    let many: Vec<_> = times
+        .map(|time| {
+            let config = config.clone();
+            tokio::spawn(async move { (time, config.update(update(json!({"k": time}), time)).await) })
+        })
+        .collect();
+    let mut newest = 0;
+    for asked in many {
+        let (time, answer) = asked.await.unwrap();
+        match answer {
+            // Asked in this order: what was accepted is the newest so far, and so is every later one.
+            Ok(_) => assert!(std::mem::replace(&mut newest, time) <= time),
+            Err(ConfigError::Newer { .. }) => assert!(time < newest),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(config.read(&path("/services/x/configuration/k")), Some(json!(69)));
+    assert_eq!(open(scratch.path(), &Given::Nothing).unwrap().tree, config.snapshot());
+}
+
+#[tokio::test]
+async fn update_that_is_refused_or_not_stored_changes_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().join("root");
+    std::fs::create_dir_all(root.join("config")).unwrap();
+    let (config, _service) = start(&root.join("config"));
+    config.update(update(json!({"a": 1}), 10)).await.unwrap();
+    let before = config.snapshot();
+    assert!(matches!(config.update(update(json!({"b": 1}), 9)).await, Err(ConfigError::Newer { .. })));
+    assert!(matches!(config.update(update(json!("text"), 11)).await, Err(ConfigError::NotAnObject { .. })));
+    std::fs::remove_dir_all(&root).unwrap();
+    assert!(matches!(config.update(update(json!({"a": 2}), 11)).await, Err(ConfigError::NotStored { .. })));
+    assert_eq!(config.snapshot(), before);
+}

@@ -149,7 +149,7 @@ impl Tree {
     }
 
     /// `path` as the tree spells it, as far as it exists.
-    fn spelled(&self, path: &KeyPath) -> KeyPath {
+    pub fn spelled(&self, path: &KeyPath) -> KeyPath {
         let mut node = Some(&*self.root);
         KeyPath::new(path.parts().iter().map(|part| {
             let child = node.and_then(|node| node.child(part));

@@ -63,6 +63,11 @@ impl Tree {
         at.is_root() || self.root.find(at.parts()).is_some()
     }
 
+    /// Whether there is a node at `at` that holds keys rather than a value.
+    pub fn is_interior(&self, at: &KeyPath) -> bool {
+        self.interior(at).is_some()
+    }
+
     /// The keys of the persistent children of `at`, sorted without case; none for a leaf or a missing node.
     pub fn children(&self, at: &KeyPath) -> Vec<Arc<str>> {
         self.interior(at).map_or(Vec::new(), |node| node.persistent().map(|child| Arc::clone(&child.key)).collect())
