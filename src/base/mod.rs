@@ -4,4 +4,5 @@ pub mod clock;
 pub mod log;
 pub mod ready;
 pub mod report;
+pub mod token;
 pub mod unix_path;

@@ -238,5 +238,9 @@ fn quota(cpus: f64, period: u64, least: u64) -> u64 {
 /// What the kernel starts with, in microseconds.
 const DEFAULT_PERIOD: u64 = 100_000;
 
+mod member;
+
+pub use member::{Spelling, path_of};
+
 #[cfg(test)]
 mod tests;

@@ -3,22 +3,22 @@
 use std::io;
 use std::os::fd::AsFd;
 
-/// Credentials the kernel noted when the peer connected.
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
+/// Credentials the kernel noted when the peer connected: user and group are the effective ones of that moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     pub uid: u32,
     pub gid: u32,
+    /// 0 for a process our pid namespace does not hold; it may have ended, and the number be another's, meanwhile.
     pub pid: i32,
 }
 
 /// Asks who connected: `unix(7)`.
 pub fn peer(socket: impl AsFd) -> io::Result<Peer> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
-    Ok(Peer {
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
-        pid: credentials.pid.as_raw_nonzero().get(),
-    })
+    // Not through rustix, whose process numbers cannot be 0.
+    let credentials = getsockopt(&socket, PeerCredentials)?;
+    Ok(Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() })
 }
 
 #[cfg(test)]

@@ -143,6 +143,80 @@ pub fn state(pid: i32) -> Option<char> {
     procfs::process::Process::new(pid).and_then(|process| process.stat()).map(|stat| stat.state).ok()
 }
 
+/// What tells a process from another that got its number later: `proc(5)`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Clock ticks since the machine started.
+    pub started: u64,
+    /// The effective user.
+    pub uid: u32,
+}
+
+/// Looks at a process; `None` when there is none of this number, or only its zombie.
+pub fn identity(pid: i32) -> io::Result<Option<Identity>> {
+    let look = || {
+        let process = procfs::process::Process::new(pid)?;
+        let stat = process.stat()?;
+        let status = process.status()?;
+        Ok(living(&stat).then_some(Identity { started: stat.starttime, uid: status.euid }))
+    };
+    there(look()).map(Option::flatten)
+}
+
+/// A process and all above it that we may see, nearest first, up to the init of our pid namespace; `None` when it is
+/// gone.
+///
+/// A process never starts before its parent: a younger one above means that a parent has ended and its number is
+/// another's already. Then, as when a parent ends on the way, the walk begins again.
+pub fn line_of(pid: i32) -> io::Result<Option<Vec<i32>>> {
+    let mut missed = None;
+    for _ in 0..WALKS {
+        let mut line = Vec::new();
+        let mut youngest = u64::MAX;
+        let mut next = pid;
+        loop {
+            match there(procfs::process::Process::new(next).and_then(|process| process.stat()))? {
+                Some(stat) if stat.starttime <= youngest && (next != pid || living(&stat)) => {
+                    youngest = stat.starttime;
+                    line.push(next);
+                    next = stat.ppid;
+                }
+                _ if next == pid => return Ok(None),
+                // Who loses its parent has another before the old one is gone: this one is there, and hidden from us.
+                None if missed == Some((line.clone(), next)) => return Ok(Some(line)),
+                None => {
+                    missed = Some((line, next));
+                    break;
+                }
+                Some(_) => break,
+            }
+            // 0 is above init, and above what came in from another pid namespace.
+            if next == 0 {
+                return Ok(Some(line));
+            }
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Parents that end while their children are looked at, one after the other.
+const WALKS: usize = 16;
+
+fn living(stat: &procfs::process::Stat) -> bool {
+    !matches!(stat.state, 'Z' | 'X')
+}
+
+/// Tells a process that is gone from one that cannot be looked at.
+fn there<T>(found: procfs::ProcResult<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(procfs::ProcError::NotFound(_)) => Ok(None),
+        // It ended between open and read.
+        Err(procfs::ProcError::Io(cause, _)) if cause.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(cause) => Err(io::Error::other(cause)),
+    }
+}
+
 fn ended(status: rustix::process::WaitStatus) -> Option<Ended> {
     status.exit_status().map(Ended::Code).or_else(|| status.terminating_signal().map(Ended::Signal))
 }
@@ -171,5 +245,22 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(state(pid), None);
+    }
+
+    #[test]
+    fn line_leads_from_a_process_over_its_parent_to_the_init() {
+        let mut child = Command::new("sleep").arg("77").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let line = line_of(pid).unwrap().unwrap();
+        assert_eq!(line[..2], [pid, own_pid()]);
+        assert_eq!(identity(pid).unwrap().unwrap().uid, crate::account::own().uid);
+        child.kill().unwrap();
+        while state(pid) != Some('Z') {
+            std::thread::yield_now();
+        }
+        // A zombie says nothing any more.
+        assert_eq!((identity(pid).unwrap(), line_of(pid).unwrap()), (None, None));
+        child.wait().unwrap();
+        assert_eq!((identity(pid).unwrap(), line_of(pid).unwrap()), (None, None));
     }
 }

@@ -10,7 +10,7 @@ use super::jail::{Exit, Jail, Running, Unprepared};
 use super::rim::{Begun, Rim, ToBegin};
 use super::state::{Life, NotStarted};
 use super::task::GRACE;
-use super::tokens::Token;
+use crate::base::token::Token;
 use crate::wire::lifecycle::StepName;
 use crate::wire::name::ComponentName;
 use crate::wire::state::ComponentState;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::desired::Component;
-use super::tokens::Token;
+use crate::base::token::Token;
 use crate::store::paths::Paths;
 use crate::wire::lifecycle::{Step, StepName};
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::DesiredSet;
+use super::{DesiredSet, NotAdmitted};
+use crate::base::token::Token;
+use crate::sys::peer::Peer;
 use crate::wire::lifecycle::StepError;
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::state::{ComponentState, StatusCode};
@@ -82,9 +84,15 @@ impl Handle {
         self.ask(|reply| Request::Components { reply }).await
     }
 
-    /// The component that was given this token as `SVCUID`.
+    /// The component that was given this token as `SVCUID`. Says nothing of who shows it.
     pub async fn component_of(&self, token: String) -> Result<Option<ComponentName>, Refused> {
-        self.ask(|reply| Request::ComponentOf { token, reply }).await
+        self.ask(|reply| Request::ComponentOf { token: Token::shown(token), reply }).await
+    }
+
+    /// The component in whose name `peer` may speak, because it shows `token` and is one of those who may have it.
+    /// A refusal is in the log already, but for an unknown token.
+    pub async fn admit(&self, token: String, peer: Peer) -> Result<Result<ComponentName, NotAdmitted>, Refused> {
+        self.ask(|reply| Request::Admit { token: Token::shown(token), peer, reply }).await
     }
 
     /// State changes from now on.
@@ -145,8 +153,13 @@ pub enum Request {
         reply: oneshot::Sender<BTreeMap<ComponentName, ComponentStatus>>,
     },
     ComponentOf {
-        token: String,
+        token: Token,
         reply: oneshot::Sender<Option<ComponentName>>,
+    },
+    Admit {
+        token: Token,
+        peer: Peer,
+        reply: oneshot::Sender<Result<ComponentName, NotAdmitted>>,
     },
     ShutDown {
         reply: oneshot::Sender<()>,

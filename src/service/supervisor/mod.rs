@@ -43,6 +43,7 @@
 //! INSTALLED; one that runs already goes on through STOPPING as there. And a RUNNING one counts as settled when its
 //! Run has lived a moment ([`Machine::STEADY`](state::Machine)), where the reference looks once a second.
 
+mod admit;
 mod bootstrap;
 mod desired;
 mod environment;
@@ -57,6 +58,7 @@ mod tokens;
 
 use tokio::task::JoinHandle;
 
+pub use admit::NotAdmitted;
 pub use desired::{Component, DesiredSet, RunWith, RunWithDefault};
 pub use environment::Identity;
 pub use handle::{BootstrapFault, ComponentNews, ComponentStatus, Handle, Refused, Request, Settlement};

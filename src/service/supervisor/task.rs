@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::admit::admit;
 use super::bootstrap::{self, Bootstrap};
 use super::handle::{BootstrapFault, ComponentNews, Handle, Refused, Request, Settlement};
 use super::jail::{Running, StepId};
@@ -145,6 +146,9 @@ impl Task {
             Request::Report { name, state, reply } => drop(reply.send(self.report(name, state))),
             Request::Components { reply } => drop(reply.send(self.machine.statuses())),
             Request::ComponentOf { token, reply } => drop(reply.send(self.tokens.component_of(&token).cloned())),
+            Request::Admit { token, peer, reply } => {
+                drop(reply.send(admit(&self.tokens, &self.rim.jail, &token, peer)));
+            }
             Request::ShutDown { reply } => self.close(Some(reply)),
         }
     }

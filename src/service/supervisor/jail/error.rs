@@ -62,6 +62,12 @@ pub enum JailError {
         #[source]
         cause: io::Error,
     },
+    #[error("cannot tell whose process {pid} is")]
+    Whose {
+        pid: i32,
+        #[source]
+        cause: io::Error,
+    },
     #[error("cannot remove control group {}", group.display())]
     Remove {
         group: PathBuf,

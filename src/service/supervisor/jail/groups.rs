@@ -3,10 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use super::{JailError, StepId};
+use super::{JailError, StepId, Whose};
 use crate::base::report::Report;
-use crate::sys::cgroup::{Freeze, Group, Made, Mounts, Version};
+use crate::sys::cgroup::{self, Freeze, Group, Made, Mounts, Spelling, Version};
 use crate::wire::lifecycle::StepName;
 use crate::wire::name::ComponentName;
 use crate::wire::run_with::SystemResourceLimits;
@@ -19,6 +20,8 @@ pub(super) struct Groups {
     tree: Group,
     memory: Option<Group>,
     cpu: Option<Group>,
+    /// How `/proc` writes the group all components share; found when it is first asked for.
+    spelling: OnceLock<Spelling>,
 }
 
 /// A step's way in.
@@ -49,7 +52,7 @@ impl Groups {
         // A controller that is mounted but closed to us only costs its limit.
         let optional = |mount: &Option<Group>| mount.as_ref().and_then(|mount| make(mount).ok());
         let (memory, cpu) = (optional(&mounts.memory), optional(&mounts.cpu));
-        Ok(Self { mounts: mounts.clone(), parent: parent.to_owned(), tree, memory, cpu })
+        Ok(Self { mounts: mounts.clone(), parent: parent.to_owned(), tree, memory, cpu, spelling: OnceLock::new() })
     }
 
     /// The group of a component, even if someone has removed the one all components share.
@@ -131,6 +134,25 @@ impl Groups {
     /// The group that knows every process of the component.
     pub(super) fn tree(&self, name: &ComponentName) -> Group {
         self.tree.child(name.as_str())
+    }
+
+    /// In which component's group, or below it, a process is.
+    pub(super) fn owner_of(&self, pid: i32) -> Result<Whose, JailError> {
+        let find = || {
+            let spelling = match self.spelling.get() {
+                Some(spelling) => spelling,
+                None => {
+                    let found = Spelling::of(&self.tree)?;
+                    self.spelling.get_or_init(|| found)
+                }
+            };
+            let path = cgroup::path_of(pid, self.tree.version)?;
+            Ok(path.map_or(Whose::Gone, |path| {
+                let name = spelling.child_in(&path).and_then(|name| ComponentName::parse(name).ok());
+                name.map_or(Whose::Nobody, Whose::Component)
+            }))
+        };
+        find().map_err(|cause| JailError::Whose { pid, cause })
     }
 
     /// The leaf of one step, if it is still there.

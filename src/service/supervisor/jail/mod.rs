@@ -25,6 +25,7 @@ mod order;
 mod output;
 mod reaper;
 mod spawn;
+mod whose;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ pub use ground::Unprepared;
 pub use keeper::{Command as KeeperCommand, Letter as KeeperLetter, News as KeeperNews, line as keeper_line};
 pub use means::{Cgroups, Means, RunAs};
 pub use order::{Exit, Running, StepId, StepOrder};
+pub use whose::Whose;
 
 use groups::Groups;
 use keeper::Keeper;
@@ -126,6 +128,8 @@ struct Entry {
     keepers: Vec<Arc<Keeper>>,
     /// The scripts in control groups that have not been reaped.
     scripts: BTreeMap<StepId, i32>,
+    /// Whom the latest unprivileged step was started as.
+    user: Option<u32>,
 }
 
 impl Jail {

@@ -28,10 +28,10 @@ impl Jail {
     pub fn spawn(&self, order: &StepOrder) -> Result<Running, JailError> {
         let inner = &self.inner;
         let account = account::account_of(order, inner.means.run_as)?;
-        let work = ground::prepare(inner, order, account.as_ref())?;
-        let (id, state) = inner.enter_in_book(order);
-        let (streams, stdout, stderr) = Streams::make()?;
         let own = sys::account::own();
+        let work = ground::prepare(inner, order, account.as_ref())?;
+        let (id, state) = inner.enter_in_book(order, account.as_ref().map_or(own.uid, |account| account.uid));
+        let (streams, stdout, stderr) = Streams::make()?;
         let plan = Spawn {
             program: OsString::new(),
             arguments: Vec::new(),
@@ -68,12 +68,15 @@ impl Jail {
 }
 
 impl Inner {
-    fn enter_in_book(&self, order: &StepOrder) -> (StepId, StateCell) {
+    fn enter_in_book(&self, order: &StepOrder, user: u32) -> (StepId, StateCell) {
         let mut book = self.book();
         book.last_step += 1;
         let id = StepId(book.last_step);
         let entry = book.components.entry(order.component.clone()).or_default();
         entry.state.set(order.state);
+        if !order.privileged || entry.user.is_none() {
+            entry.user = Some(user);
+        }
         (id, entry.state.clone())
     }
 
