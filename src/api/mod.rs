@@ -1,3 +1,4 @@
 //! The doors: they translate, authorise, call, translate back; no state of their own.
 
 pub mod control;
+pub mod ipc;

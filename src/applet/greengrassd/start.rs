@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::options::Options;
-use crate::api::control::{About, BindError, Server, Services};
+use crate::api::{control, ipc};
 use crate::base::clock::Timestamp;
 use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
-use crate::service::{config, deploy, supervisor};
+use crate::service::{config, deploy, pubsub, supervisor};
 use crate::store::file::{self, FileError};
 use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
@@ -84,17 +84,28 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     };
     let (deploy, deploy_task) = deploy::spawn(neighbours)?;
 
-    let services = Services {
+    let pubsub = pubsub::Handle::new();
+    let ipc_door = ipc::Server::bind(
+        &paths,
+        ipc::Services {
+            config: config.clone(),
+            supervisor: supervisor.clone(),
+            deploy: deploy.clone(),
+            pubsub: pubsub.clone(),
+        },
+    )?;
+    let services = control::Services {
         deploy: deploy.clone(),
         supervisor: supervisor.clone(),
         config: config.clone(),
         logs: logs.clone(),
-        about: About { started, root: paths.root().into(), isolation },
+        about: control::About { started, root: paths.root().into(), isolation },
     };
     let owner_group = options.owner_group.as_deref().map(account::group_id).transpose()?;
-    let door = Server::bind(&paths, owner_group, services)?;
-    let (close, closing) = oneshot::channel::<()>();
-    let door_task = tokio::spawn(door.run(async { drop(closing.await) }));
+    let door = control::Server::bind(&paths, owner_group, services)?;
+    let (close, closing) = watch::channel(());
+    let door_task = tokio::spawn(door.run(closed(closing.clone())));
+    let ipc_task = tokio::spawn(ipc_door.run(closed(closing)));
     let log_task = tokio::spawn(follow_log_settings(options.syslog, config.clone(), logs));
     info!(milliseconds = started.elapsed().as_millis(), "All doors are open.");
     if let Err(error) = ready::announce() {
@@ -116,13 +127,19 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let _ = supervisor_task.await;
     jail.leave();
     info!("Every component has stopped.");
-    // The door closes late: who follows sees the end of every component.
+    // The doors close late: components talk until they end, and who follows sees the end of each.
     drop(close);
+    let _ = ipc_task.await;
     let _ = door_task.await;
     log_task.abort();
     let _ = config.close().await;
     let _ = config_task.await;
     Ok(code)
+}
+
+/// Ready when the sender is gone.
+async fn closed(mut doors: watch::Receiver<()>) {
+    while doors.changed().await.is_ok() {}
 }
 
 fn given(options: &Options) -> Given {
@@ -250,5 +267,7 @@ pub enum StartError {
     #[error(transparent)]
     Ledger(#[from] deploy::LedgerError),
     #[error(transparent)]
-    Door(#[from] BindError),
+    ControlDoor(#[from] control::BindError),
+    #[error(transparent)]
+    IpcDoor(#[from] ipc::BindError),
 }

@@ -19,6 +19,13 @@ macro_rules! kinds {
                     $(Self::$kind => $name,)*
                 }
             }
+
+            /// `service-model-type` of the error message.
+            pub const fn model_type(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!("aws.greengrass#", $name),)*
+                }
+            }
         }
     };
 }
@@ -36,13 +43,6 @@ kinds! {
     ResourceNotFound, "ResourceNotFoundError";
     Service, "ServiceError";
     Unauthorized, "UnauthorizedError";
-}
-
-impl ErrorKind {
-    /// `service-model-type` of the error message.
-    pub fn model_type(self) -> String {
-        format!("aws.greengrass#{}", self.name())
-    }
 }
 
 /// The answer to a call that was not carried out.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::ErrorKind;
 
 macro_rules! operations {
-    ($($name:ident, $service:expr, $call:ident, [$($error:ident)*];)*) => {
+    ($($name:ident, $service:expr, [$($error:ident)*];)*) => {
         /// An operation of service `aws.greengrass#GreengrassCoreIPC`.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Operation {
@@ -29,10 +29,17 @@ macro_rules! operations {
                 }
             }
 
-            /// Whether events follow the response.
-            pub const fn is_streaming(self) -> bool {
+            /// `service-model-type` of its response.
+            pub const fn response_type(self) -> &'static str {
                 match self {
-                    $(Self::$name => matches!(Call::$call, Call::Stream),)*
+                    $(Self::$name => concat!("aws.greengrass#", stringify!($name), "Response"),)*
+                }
+            }
+
+            /// The name as policies and the `operation` header spell it.
+            pub const fn policy_name(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("aws.greengrass#", stringify!($name)),)*
                 }
             }
 
@@ -46,12 +53,6 @@ macro_rules! operations {
     };
 }
 
-#[derive(Clone, Copy)]
-enum Call {
-    Once,
-    Stream,
-}
-
 const PUBSUB: Option<&str> = Some("aws.greengrass.ipc.pubsub");
 const MQTT: Option<&str> = Some("aws.greengrass.ipc.mqttproxy");
 const LIFECYCLE: Option<&str> = Some("aws.greengrass.ipc.lifecycle");
@@ -62,41 +63,41 @@ const DEVICES: Option<&str> = Some("aws.greengrass.clientdevices.Auth");
 const CLI: Option<&str> = Some("aws.greengrass.Cli");
 
 operations! {
-    AuthorizeClientDeviceAction, DEVICES, Once, [Unauthorized Service InvalidArguments InvalidClientDeviceAuthToken];
-    CancelLocalDeployment, CLI, Once, [Service ResourceNotFound InvalidArguments];
-    CreateDebugPassword, CLI, Once, [Unauthorized Service];
-    CreateLocalDeployment, CLI, Once, [Service InvalidRecipeDirectoryPath InvalidArtifactsDirectoryPath InvalidArguments];
-    DeferComponentUpdate, None, Once, [Service ResourceNotFound InvalidArguments];
-    DeleteThingShadow, SHADOWS, Once, [InvalidArguments ResourceNotFound Service Unauthorized];
-    GetClientDeviceAuthToken, DEVICES, Once, [Unauthorized Service InvalidArguments InvalidCredential];
-    GetComponentDetails, CLI, Once, [Service ResourceNotFound InvalidArguments];
-    GetConfiguration, None, Once, [Service ResourceNotFound];
-    GetLocalDeploymentStatus, CLI, Once, [Service ResourceNotFound];
-    GetSecretValue, SECRETS, Once, [Unauthorized ResourceNotFound Service];
-    GetThingShadow, SHADOWS, Once, [InvalidArguments ResourceNotFound Service Unauthorized];
-    ListComponents, CLI, Once, [Service];
-    ListLocalDeployments, CLI, Once, [Service];
-    ListNamedShadowsForThing, SHADOWS, Once, [InvalidArguments ResourceNotFound Service Unauthorized];
-    PauseComponent, LIFECYCLE, Once, [Unauthorized Service ResourceNotFound];
-    PublishToIoTCore, MQTT, Once, [Service Unauthorized];
-    PublishToTopic, PUBSUB, Once, [Service Unauthorized];
-    PutComponentMetric, METRIC, Once, [Unauthorized Service InvalidArguments];
-    RestartComponent, CLI, Once, [Service ComponentNotFound InvalidArguments];
-    ResumeComponent, LIFECYCLE, Once, [Unauthorized Service ResourceNotFound];
-    SendConfigurationValidityReport, None, Once, [InvalidArguments Service];
-    StopComponent, CLI, Once, [Service ComponentNotFound InvalidArguments];
-    SubscribeToCertificateUpdates, DEVICES, Stream, [Service Unauthorized InvalidArguments];
-    SubscribeToComponentUpdates, None, Stream, [Service ResourceNotFound];
-    SubscribeToConfigurationUpdate, None, Stream, [Service ResourceNotFound];
-    SubscribeToIoTCore, MQTT, Stream, [Service Unauthorized];
-    SubscribeToIoTCoreConnectionStatus, None, Stream, [Service];
-    SubscribeToTopic, PUBSUB, Stream, [InvalidArguments Service Unauthorized];
-    SubscribeToValidateConfigurationUpdates, None, Stream, [Service];
-    UpdateConfiguration, None, Once, [Service Unauthorized Conflict FailedUpdateConditionCheck InvalidArguments];
-    UpdateState, None, Once, [Service ResourceNotFound];
-    UpdateThingShadow, SHADOWS, Once, [InvalidArguments Conflict Service Unauthorized];
-    ValidateAuthorizationToken, None, Once, [InvalidToken Unauthorized Service];
-    VerifyClientDeviceIdentity, DEVICES, Once, [Unauthorized Service InvalidArguments];
+    AuthorizeClientDeviceAction, DEVICES, [Unauthorized Service InvalidArguments InvalidClientDeviceAuthToken];
+    CancelLocalDeployment, CLI, [Service ResourceNotFound InvalidArguments];
+    CreateDebugPassword, CLI, [Unauthorized Service];
+    CreateLocalDeployment, CLI, [Service InvalidRecipeDirectoryPath InvalidArtifactsDirectoryPath InvalidArguments];
+    DeferComponentUpdate, None, [Service ResourceNotFound InvalidArguments];
+    DeleteThingShadow, SHADOWS, [InvalidArguments ResourceNotFound Service Unauthorized];
+    GetClientDeviceAuthToken, DEVICES, [Unauthorized Service InvalidArguments InvalidCredential];
+    GetComponentDetails, CLI, [Service ResourceNotFound InvalidArguments];
+    GetConfiguration, None, [Service ResourceNotFound];
+    GetLocalDeploymentStatus, CLI, [Service ResourceNotFound];
+    GetSecretValue, SECRETS, [Unauthorized ResourceNotFound Service];
+    GetThingShadow, SHADOWS, [InvalidArguments ResourceNotFound Service Unauthorized];
+    ListComponents, CLI, [Service];
+    ListLocalDeployments, CLI, [Service];
+    ListNamedShadowsForThing, SHADOWS, [InvalidArguments ResourceNotFound Service Unauthorized];
+    PauseComponent, LIFECYCLE, [Unauthorized Service ResourceNotFound];
+    PublishToIoTCore, MQTT, [Service Unauthorized];
+    PublishToTopic, PUBSUB, [Service Unauthorized];
+    PutComponentMetric, METRIC, [Unauthorized Service InvalidArguments];
+    RestartComponent, CLI, [Service ComponentNotFound InvalidArguments];
+    ResumeComponent, LIFECYCLE, [Unauthorized Service ResourceNotFound];
+    SendConfigurationValidityReport, None, [InvalidArguments Service];
+    StopComponent, CLI, [Service ComponentNotFound InvalidArguments];
+    SubscribeToCertificateUpdates, DEVICES, [Service Unauthorized InvalidArguments];
+    SubscribeToComponentUpdates, None, [Service ResourceNotFound];
+    SubscribeToConfigurationUpdate, None, [Service ResourceNotFound];
+    SubscribeToIoTCore, MQTT, [Service Unauthorized];
+    SubscribeToIoTCoreConnectionStatus, None, [Service];
+    SubscribeToTopic, PUBSUB, [InvalidArguments Service Unauthorized];
+    SubscribeToValidateConfigurationUpdates, None, [Service];
+    UpdateConfiguration, None, [Service Unauthorized Conflict FailedUpdateConditionCheck InvalidArguments];
+    UpdateState, None, [Service ResourceNotFound];
+    UpdateThingShadow, SHADOWS, [InvalidArguments Conflict Service Unauthorized];
+    ValidateAuthorizationToken, None, [InvalidToken Unauthorized Service];
+    VerifyClientDeviceIdentity, DEVICES, [Unauthorized Service InvalidArguments];
 }
 
 impl Operation {
@@ -108,14 +109,23 @@ impl Operation {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 
-    /// `service-model-type` of its response.
-    pub fn response_type(self) -> String {
-        format!("{}{}Response", Self::NAMESPACE, self.name())
+    /// `service-model-type` of its events: the name of a union.
+    pub const fn event_type(self) -> Option<&'static str> {
+        match self {
+            Self::SubscribeToCertificateUpdates => Some("aws.greengrass#CertificateUpdateEvent"),
+            Self::SubscribeToComponentUpdates => Some("aws.greengrass#ComponentUpdatePolicyEvents"),
+            Self::SubscribeToConfigurationUpdate => Some("aws.greengrass#ConfigurationUpdateEvents"),
+            Self::SubscribeToIoTCore => Some("aws.greengrass#IoTCoreMessage"),
+            Self::SubscribeToIoTCoreConnectionStatus => Some("aws.greengrass#IoTCoreConnectionStatusEvent"),
+            Self::SubscribeToTopic => Some("aws.greengrass#SubscriptionResponseMessage"),
+            Self::SubscribeToValidateConfigurationUpdates => Some("aws.greengrass#ValidateConfigurationUpdateEvents"),
+            _ => None,
+        }
     }
 
-    /// The name as policies spell it: `aws.greengrass#<name>`.
-    pub fn policy_name(self) -> String {
-        format!("{}{}", Self::NAMESPACE, self.name())
+    /// Whether the model declares this error for it.
+    pub fn declares(self, error: ErrorKind) -> bool {
+        self.errors().contains(&error)
     }
 }
 
@@ -132,11 +142,11 @@ mod tests {
     #[test]
     fn operations_are_found_by_their_header() {
         for operation in Operation::ALL {
-            assert_eq!(Operation::parse(&operation.policy_name()), Some(operation));
+            assert_eq!(Operation::parse(operation.policy_name()), Some(operation));
             assert!(operation.errors().contains(&ErrorKind::Service), "{operation}: every operation declares it");
         }
         assert_eq!(Operation::parse("PublishToTopic"), None);
         assert_eq!(Operation::parse("aws.greengrass#publishToTopic"), None);
-        assert_eq!(Operation::ALL.into_iter().filter(|operation| operation.is_streaming()).count(), 7);
+        assert_eq!(Operation::ALL.into_iter().filter(|operation| operation.event_type().is_some()).count(), 7);
     }
 }

@@ -1,0 +1,153 @@
+//! Binds the IPC socket and gives each connection a task.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::Services;
+use super::account::{Account, Accounts};
+use super::connection::Connection;
+use super::greeting::{Guest, acknowledgement, greet, protocol_error};
+use crate::base::unix_path::UnixPath;
+use crate::store::paths::Paths;
+use crate::store::socket_file;
+
+/// The IPC door, bound and not yet open: call [`Server::run`].
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+    services: Arc<Services>,
+}
+
+impl Server {
+    /// Connections open at once; the next one is closed. Each principal has a smaller bound of its own.
+    pub const CONNECTIONS: usize = 4096;
+    /// Pause after an accept that failed, e.g. for want of file descriptors.
+    const BREATH: Duration = Duration::from_millis(200);
+    /// How long a client that is turned away may take to read why: closing at once would hide it.
+    const LINGER: Duration = Duration::from_secs(5);
+
+    /// Binds the socket below the root directory; every local user may connect, the token decides.
+    ///
+    /// The caller holds the lock of the root directory, so a socket found there is a dead one and replaced.
+    /// Must be called within the runtime.
+    pub fn bind(paths: &Paths, services: Services) -> Result<Self, BindError> {
+        let path = paths.ipc_socket();
+        socket_file::clear(&path).map_err(|cause| BindError::Clear { path: path.clone(), cause })?;
+        let listener = UnixPath::new(&path)
+            .and_then(|path| UnixListener::bind(path.short()))
+            .map_err(|cause| BindError::Bind { path: path.clone(), cause })?;
+        socket_file::open_to_all(&path).map_err(|cause| BindError::Open { path: path.clone(), cause })?;
+        Ok(Self { listener, path, services: Arc::new(services) })
+    }
+
+    /// Serves until `stop` is ready, then closes every connection and removes the socket.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (close, closing) = watch::channel(false);
+        let accounts = Accounts::default();
+        let mut connections = JoinSet::new();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok(_) if connections.len() >= Self::CONNECTIONS => {
+                        warn!("An IPC connection is turned away: {} are open.", Self::CONNECTIONS);
+                    }
+                    Ok((stream, _)) => {
+                        let (services, accounts, closing) = (self.services.clone(), accounts.clone(), closing.clone());
+                        connections.spawn(serve(stream, services, accounts, closing));
+                    }
+                    Err(cause) => {
+                        warn!(error = %cause, "A connection to the IPC socket was lost before it began.");
+                        sleep(Self::BREATH).await;
+                    }
+                },
+            }
+        }
+        if let Err(cause) = socket_file::remove(&self.path) {
+            warn!(error = %cause, path = %self.path.display(), "Cannot remove the IPC socket.");
+        }
+        drop(self.listener);
+        let _ = close.send(true);
+        connections.shutdown().await;
+    }
+}
+
+/// One connection, from CONNECT to its end.
+async fn serve(stream: UnixStream, services: Arc<Services>, accounts: Accounts, closing: watch::Receiver<bool>) {
+    // Boxed, each: a connection that waits for its first request shall not carry the room of a greeting.
+    let (principal, ahead) = match Box::pin(greet(&stream, &services)).await {
+        Guest::Known { principal, ahead } => (principal, ahead),
+        Guest::Refused => return Box::pin(turn_away(stream, &acknowledgement(false))).await,
+        Guest::Rude(rule) => return Box::pin(turn_away(stream, &protocol_error(&rule))).await,
+        Guest::Gone => return,
+    };
+    let Some(place) = accounts.open(&principal) else {
+        warn!(client = %principal, "An IPC connection is turned away: {} are open.", Account::CONNECTIONS);
+        return Box::pin(turn_away(stream, &acknowledgement(false))).await;
+    };
+    let connection = Connection::new(stream, services, principal, place);
+    if let Some((stream, farewell)) = connection.serve(ahead, closing).await {
+        Box::pin(turn_away(stream, &farewell)).await;
+    }
+}
+
+/// Says a last word and waits for the client to hang up.
+async fn turn_away(stream: UnixStream, last: &[u8]) {
+    let farewell = async {
+        let mut rest = last;
+        while !rest.is_empty() {
+            stream.writable().await?;
+            match stream.try_write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut unread = [0; 512];
+        loop {
+            stream.readable().await?;
+            match stream.try_read(&mut unread) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    // Whether it hung up, was lost or took too long: this is the end.
+    let _: Result<io::Result<()>, _> = timeout(Server::LINGER, farewell).await;
+}
+
+/// Why the door cannot open.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("cannot remove the old IPC socket {}", path.display())]
+    Clear {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot bind the IPC socket {}", path.display())]
+    Bind {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot open the IPC socket {} to every user", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
