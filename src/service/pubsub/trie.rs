@@ -151,3 +151,95 @@ impl<T> Node<T> {
         Self { parent, level: level.into(), children: Vec::new(), entries: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same numbers each time: xorshift.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % end as u64).unwrap()
+        }
+
+        /// Few words, so that much matches.
+        fn path(&mut self, words: &[&str]) -> String {
+            let levels = 1 + self.below(5);
+            let path: Vec<_> = (0..levels).map(|_| words[self.below(words.len())]).collect();
+            path.join("/")
+        }
+    }
+
+    fn found(trie: &Trie<usize>, topic: &Topic) -> Vec<usize> {
+        let mut found = Vec::new();
+        trie.matching(topic, |entry| found.push(*entry));
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn trie_finds_what_the_filters_match() {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut trie = Trie::new();
+        let mut known: Vec<(usize, TopicFilter, Place)> = Vec::new();
+        let mut hits = 0;
+        for step in 0..5_000 {
+            if known.len() < 200 && random.below(2) == 0 {
+                let Ok(filter) = TopicFilter::parse(random.path(&["a", "b", "c", "", "+", "+", "#", "a+"])) else {
+                    continue;
+                };
+                let place = trie.insert(&filter, step);
+                known.push((step, filter, place));
+            } else if !known.is_empty() && random.below(2) == 0 {
+                let (entry, _, place) = known.swap_remove(random.below(known.len()));
+                assert_eq!(trie.remove(place, |other| *other == entry), Some(entry));
+            }
+            let Ok(topic) = Topic::parse(random.path(&["a", "b", "c", "", "$d"])) else { continue };
+            let mut expected: Vec<_> =
+                known.iter().filter(|(_, filter, _)| filter.matches(&topic)).map(|(entry, ..)| *entry).collect();
+            expected.sort_unstable();
+            assert_eq!(found(&trie, &topic), expected, "{topic}");
+            assert_eq!(trie.len(), known.len());
+            hits += expected.len();
+        }
+        assert!(hits > 5_000, "the words must match often enough to prove something: {hits}");
+        for (entry, _, place) in known {
+            assert_eq!(trie.remove(place, |other| *other == entry), Some(entry));
+        }
+        assert_eq!((trie.len(), trie.nodes.len(), trie.free.len()), (0, 1, 0));
+    }
+
+    #[test]
+    fn trie_keeps_no_node_that_holds_nothing() {
+        let mut trie = Trie::new();
+        let filter = |text: &str| TopicFilter::parse(text).unwrap();
+        trie.insert(&filter("a"), 0);
+        let deep = trie.insert(&filter("a/b/c/d"), 1);
+        assert_eq!(trie.nodes.len(), 5);
+        assert_eq!(trie.remove(deep, |entry| *entry == 7), None);
+        assert_eq!(trie.remove(deep, |entry| *entry == 1), Some(1));
+        assert_eq!(trie.free.len(), 3);
+        trie.insert(&filter("a/x/y/z"), 2);
+        assert_eq!((trie.nodes.len(), trie.free.len()), (5, 0), "nodes are used again");
+    }
+
+    #[test]
+    fn trie_of_ten_thousand_filters_is_small() {
+        let mut trie = Trie::new();
+        for client in 0..1000 {
+            for number in 0..10 {
+                trie.insert(&TopicFilter::parse(format!("clients/{client}/inbox/{number}")).unwrap(), client);
+            }
+        }
+        assert_eq!(trie.len(), 10_000);
+        assert_eq!(trie.nodes.len(), 1 + 1 + 1000 + 1000 + 10_000);
+        assert_eq!(found(&trie, &Topic::parse("clients/77/inbox/3").unwrap()), [77]);
+        let bytes = trie.nodes.len() * size_of::<Node<usize>>();
+        assert!(bytes / trie.len() < 128, "nodes cost {} bytes for each subscription", bytes / trie.len());
+    }
+}
