@@ -1,8 +1,10 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
 //! - lower: [`config`], [`pubsub`], [`supervisor`]
+//! - middle: [`access`]
 //! - upper: [`deploy`]
 
+pub mod access;
 pub mod config;
 pub mod deploy;
 pub mod pubsub;

@@ -35,6 +35,13 @@ impl Handle {
         self.tree.borrow().clone()
     }
 
+    /// The whole tree as it changes. A reader never lags: it sees the latest, though not each on the way.
+    ///
+    /// An edit is to be seen here before [`Handle::edit`] returns.
+    pub fn trees(&self) -> watch::Receiver<Tree> {
+        self.tree.clone()
+    }
+
     /// Carries out `edits`, all of them or, after an interruption, none. When this returns they survive a power cut.
     /// The answer names what changed; edits that lose against newer values change nothing and are no error.
     pub async fn edit(&self, edits: Vec<Edit>) -> Result<Vec<KeyPath>, ConfigError> {

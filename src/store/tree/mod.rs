@@ -16,6 +16,7 @@ mod log;
 mod node;
 mod restore;
 mod scan;
+mod share;
 #[cfg(test)]
 mod tests;
 
