@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "supervisor/admit.rs"]
+mod admit;
 #[path = "supervisor/stage.rs"]
 mod stage;
 
