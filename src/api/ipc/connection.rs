@@ -13,7 +13,7 @@ use tracing::{debug, info};
 use super::Services;
 use super::account::{Begun, Place};
 use super::call::{Call, Reply, Running};
-use super::greeting::protocol_error;
+use super::greeting::{acknowledgement, protocol_error};
 use super::operations;
 use super::outbox::{Events, Outbox};
 use super::streams::{Step, Streams};
@@ -107,6 +107,7 @@ impl Connection {
         ahead: Vec<u8>,
         mut closing: watch::Receiver<bool>,
     ) -> Option<(UnixStream, Vec<u8>)> {
+        self.outbox.push(acknowledgement(true));
         let mut end = self.take(&ahead).err();
         drop(ahead);
         while end.is_none() {
