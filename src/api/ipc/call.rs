@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tracing::warn;
 
 use super::Services;
 use super::outbox::Events;
-use crate::wire::ipc::{IpcError, Operation};
+use crate::wire::ipc::{ErrorKind, IpcError, Operation};
 use crate::wire::principal::Principal;
 
 /// Who calls what, and where to ask.
@@ -23,8 +24,10 @@ pub(super) struct Call {
 impl Call {
     /// Whether policies let the principal do this to `resource`.
     pub(super) fn authorize(&self, resource: &str) -> Result<(), IpcError> {
-        let _ = resource;
-        Ok(())
+        self.services.access.check(&self.principal, self.operation, Some(resource)).map_err(|denied| {
+            warn!(component = %self.principal, "{denied}.");
+            IpcError::new(ErrorKind::Unauthorized, denied.to_string())
+        })
     }
 }
 

@@ -20,13 +20,14 @@ mod outbox;
 mod server;
 mod streams;
 
-use crate::service::{config, deploy, pubsub, supervisor};
+use crate::service::{access, config, deploy, pubsub, supervisor};
 
 pub use server::{BindError, Server};
 
 /// What the door asks on behalf of its clients.
 #[derive(Clone, Debug)]
 pub struct Services {
+    pub access: access::Handle,
     pub config: config::Handle,
     pub supervisor: supervisor::Handle,
     pub deploy: deploy::Handle,

@@ -16,7 +16,7 @@ use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
-use crate::service::{config, deploy, pubsub, supervisor};
+use crate::service::{access, config, deploy, pubsub, supervisor};
 use crate::store::file::{self, FileError};
 use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
@@ -84,10 +84,12 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     };
     let (deploy, deploy_task) = deploy::spawn(neighbours)?;
 
+    let (access, access_task) = access::spawn(&config);
     let pubsub = pubsub::Handle::new();
     let ipc_door = ipc::Server::bind(
         &paths,
         ipc::Services {
+            access,
             config: config.clone(),
             supervisor: supervisor.clone(),
             deploy: deploy.clone(),
@@ -134,6 +136,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     log_task.abort();
     let _ = config.close().await;
     let _ = config_task.await;
+    let _ = access_task.await;
     Ok(code)
 }
 
