@@ -1,6 +1,6 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
-//! - lower: [`config`], [`pubsub`], [`supervisor`]
+//! - lower: [`config`], [`pubsub`], [`supervisor`], [`telemetry`]
 //! - middle: [`access`]
 //! - upper: [`deploy`]
 
@@ -9,3 +9,4 @@ pub mod config;
 pub mod deploy;
 pub mod pubsub;
 pub mod supervisor;
+pub mod telemetry;

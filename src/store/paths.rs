@@ -33,6 +33,7 @@ impl Paths {
             (self.packages().join("artifacts"), 0o755),
             (self.packages().join("artifacts-unarchived"), 0o755),
             (self.run(), 0o700),
+            (self.telemetry(), 0o700),
             (self.work_root(), 0o755),
         ]
     }
@@ -52,6 +53,11 @@ impl Paths {
 
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// Raw metric lines.
+    pub fn telemetry(&self) -> PathBuf {
+        self.root.join("telemetry")
     }
 
     pub fn packages(&self) -> PathBuf {

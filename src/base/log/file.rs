@@ -54,6 +54,27 @@ impl Files {
         }
     }
 
+    /// Appends whole lines, all or none, and has them on the disk. More than fits into one file still goes whole.
+    pub(super) fn record(&mut self, settings: &LogSettings, log: &str, lines: &[u8]) -> io::Result<()> {
+        let path = settings.directory.join(format!("{log}.log"));
+        self.make_ready(settings, log, &path, lines.len(), SystemTime::now())?;
+        let mut left = lines;
+        let written = self.append(log, &mut left);
+        let Some(Open { file, .. }) = self.open.get(log) else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(cause) = written.and_then(|()| file.sync_data()) {
+            // Nobody else writes to this file, so what is too much is what was just written.
+            let torn = (lines.len() - left.len()) as u64;
+            let _ = file.metadata().and_then(|status| file.set_len(status.len().saturating_sub(torn)));
+            self.open.remove(log);
+            return Err(cause);
+        }
+        // A file that begins with these lines may be new, and its name must be on the disk, too.
+        if file.metadata()?.len() == lines.len() as u64 {
+            File::open(&settings.directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+
     /// Closes everything: the next write opens anew.
     pub(super) fn close(&mut self) {
         self.open.clear();

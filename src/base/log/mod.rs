@@ -132,6 +132,18 @@ impl Logs {
         }
     }
 
+    /// Appends entries to the file of the log `log`, whatever the output, all of them or none, and has them on the disk
+    /// when it returns: for records that somebody counts on. Blocks.
+    pub fn record(&self, log: &str, entries: &[Entry<'_>]) -> std::io::Result<()> {
+        let settings = self.settings();
+        let mut text = String::new();
+        for entry in entries {
+            format::render(entry, settings.format, &mut text);
+            text.push('\n');
+        }
+        lock(&self.inner.files).record(&settings, log, text.as_bytes())
+    }
+
     fn to_syslog(&self, log: &str, entry: &Entry<'_>) {
         lock(&self.inner.syslog).get_or_insert_with(Syslog::start).send(log, entry);
     }
