@@ -30,8 +30,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 
 /// Lower, middle, upper.
 const SHELF: [&[&str]; 3] = [
-    &["config", "identity", "broker", "supervisor", "ota"],
-    &["access", "uplink", "secrets", "streams"],
+    &["config", "identity", "broker", "supervisor", "ota", "telemetry"],
+    &["access", "debug_password", "uplink", "secrets", "streams"],
     &["shadow", "health", "deploy"],
 ];
 

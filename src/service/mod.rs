@@ -1,11 +1,12 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
 //! - lower: [`config`], [`pubsub`], [`supervisor`], [`telemetry`]
-//! - middle: [`access`]
+//! - middle: [`access`], [`debug_password`]
 //! - upper: [`deploy`]
 
 pub mod access;
 pub mod config;
+pub mod debug_password;
 pub mod deploy;
 pub mod pubsub;
 pub mod supervisor;

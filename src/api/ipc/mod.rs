@@ -20,7 +20,7 @@ mod outbox;
 mod server;
 mod streams;
 
-use crate::service::{access, config, deploy, pubsub, supervisor};
+use crate::service::{access, config, deploy, pubsub, supervisor, telemetry};
 
 pub use server::{BindError, Server};
 
@@ -32,4 +32,5 @@ pub struct Services {
     pub supervisor: supervisor::Handle,
     pub deploy: deploy::Handle,
     pub pubsub: pubsub::Handle,
+    pub telemetry: telemetry::Handle,
 }

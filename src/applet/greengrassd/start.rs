@@ -16,7 +16,7 @@ use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
-use crate::service::{access, config, deploy, pubsub, supervisor};
+use crate::service::{access, config, deploy, pubsub, supervisor, telemetry};
 use crate::store::file::{self, FileError};
 use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
@@ -86,6 +86,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
 
     let (access, access_task) = access::spawn(&config);
     let pubsub = pubsub::Handle::new();
+    let (telemetry, telemetry_task) = telemetry::spawn(paths.telemetry());
     let ipc_door = ipc::Server::bind(
         &paths,
         ipc::Services {
@@ -94,6 +95,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
             supervisor: supervisor.clone(),
             deploy: deploy.clone(),
             pubsub: pubsub.clone(),
+            telemetry,
         },
     )?;
     let services = control::Services {
@@ -132,6 +134,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     // The doors close late: components talk until they end, and who follows sees the end of each.
     drop(close);
     let _ = ipc_task.await;
+    let _ = telemetry_task.await;
     let _ = door_task.await;
     log_task.abort();
     let _ = config.close().await;
