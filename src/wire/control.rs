@@ -8,6 +8,7 @@
 //! A daemon of a later protocol says so in its hello; requests and answers only ever gain optional fields within one.
 
 mod line;
+mod message;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,10 @@ use crate::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::name::{ComponentName, ComponentVersion, DeploymentId};
 use crate::state::{ComponentState, DeploymentStatus, StatusCode};
 use crate::strict_json;
+use crate::topic::{Topic, TopicFilter};
 
 pub use line::LineBuffer;
+pub use message::{Payload, RawJson, TopicMessage};
 
 /// The protocol both sides must speak.
 pub const PROTOCOL: u32 = 1;
@@ -27,6 +30,8 @@ pub const PROTOCOL: u32 = 1;
 pub const MAX_REQUEST: usize = 2 << 20;
 /// Bytes of one answer line: the whole configuration of a full device fits.
 pub const MAX_ANSWER: usize = 32 << 20;
+/// Filters of one [`Request::FollowTopics`].
+pub const MAX_FILTERS: usize = 64;
 
 /// What a client asks.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -71,6 +76,16 @@ pub enum Request {
     FollowComponents,
     /// An [`Answer::Log`] for each line any log file gains.
     FollowLogs,
+    /// One [`Answer::Published`]; JSON must be an object, for the clients of components know nothing else.
+    Publish {
+        topic: Topic,
+        payload: Payload,
+    },
+    /// An [`Answer::Following`] when nothing is missed any more, then an [`Answer::Message`] for each message that a
+    /// filter matches, whoever published it.
+    FollowTopics {
+        filters: Vec<TopicFilter>,
+    },
     /// One [`Answer::Config`]: the value at a JSON pointer, or at keys joined with dots.
     Config {
         path: String,
@@ -97,6 +112,12 @@ pub enum Answer {
         log: String,
         line: String,
     },
+    /// The message was offered to so many subscriptions; one client may have several.
+    Published {
+        subscriptions: u64,
+    },
+    Following,
+    Message(Box<TopicMessage>),
     /// The reader was too slow: so many items are left out here.
     Missed {
         count: u64,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::connection::{Connection, Gone};
-use super::{Services, follow, key_path};
+use super::{Services, follow, key_path, topics};
 use crate::service::{deploy, supervisor};
 use crate::wire::control::{Answer, Code, ComponentDetails, DaemonStatus, Fault, Request};
 use crate::wire::name::ComponentName;
@@ -40,6 +40,8 @@ pub(super) async fn answer(to: &mut Connection, request: Request, services: &Ser
         Request::FollowDeployment { id } => follow::deployment(to, id, deploy).await?,
         Request::FollowComponents => follow::components(to, supervisor.news()).await?,
         Request::FollowLogs => follow::logs(to, services.logs.subscribe()).await?,
+        Request::Publish { topic, payload } => topics::publish(to, topic, payload, &services.pubsub).await?,
+        Request::FollowTopics { filters } => topics::follow(to, &filters, &services.pubsub).await?,
         Request::Config { path } => {
             let value = key_path::read(&path, &services.config)?;
             to.send(&Answer::Config { value }).await?;

@@ -12,13 +12,16 @@ use tracing::debug;
 use super::Services;
 use super::answer::{self, Unanswered};
 use crate::base::report::Report;
+use crate::sys::peer::Peer;
 use crate::wire::control::{Answer, Code, ControlError, Fault, LineBuffer, MAX_REQUEST, PROTOCOL, Request};
+use crate::wire::principal::Principal;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     lines: LineBuffer,
+    peer: Peer,
     /// A line that ended a stream and still waits for its own answer.
     ahead: Option<Result<Vec<u8>, ControlError>>,
     closing: watch::Receiver<bool>,
@@ -30,9 +33,9 @@ impl Connection {
     /// A client that does not take an answer for so long is hung up on.
     const SLOW: Duration = Duration::from_secs(10);
 
-    pub(super) fn new(stream: UnixStream, closing: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(stream: UnixStream, peer: Peer, closing: watch::Receiver<bool>) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { reader, writer, lines: LineBuffer::new(MAX_REQUEST), ahead: None, closing }
+        Self { reader, writer, lines: LineBuffer::new(MAX_REQUEST), peer, ahead: None, closing }
     }
 
     /// Answers requests until the client leaves or the door closes.
@@ -61,6 +64,11 @@ impl Connection {
             Err(error) => bad_request(&error),
         };
         self.send(&last).await
+    }
+
+    /// Who speaks to components from here.
+    pub(super) fn principal(&self) -> Principal {
+        Principal::Client(format!("greengrass-cli#user-{}", self.peer.uid).into())
     }
 
     /// Writes one answer.

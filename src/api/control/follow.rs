@@ -73,7 +73,7 @@ fn or_missed(item: Result<Answer, RecvError>) -> Result<Answer, Fault> {
     }
 }
 
-fn ending(interrupt: Interrupt) -> Result<(), Unanswered> {
+pub(super) fn ending(interrupt: Interrupt) -> Result<(), Unanswered> {
     match interrupt {
         Interrupt::NextRequest => Ok(()),
         Interrupt::GoingDown => Err(going_down().into()),

@@ -14,11 +14,12 @@ mod follow;
 mod key_path;
 mod peer;
 mod server;
+mod topics;
 
 use std::time::Instant;
 
 use crate::base::log::Logs;
-use crate::service::{config, deploy, supervisor};
+use crate::service::{config, deploy, pubsub, supervisor};
 
 pub use client::{Client, ClientError};
 pub use server::{BindError, Server};
@@ -29,6 +30,7 @@ pub struct Services {
     pub deploy: deploy::Handle,
     pub supervisor: supervisor::Handle,
     pub config: config::Handle,
+    pub pubsub: pubsub::Handle,
     pub logs: Logs,
     pub about: About,
 }

@@ -20,6 +20,7 @@ use crate::base::unix_path::UnixPath;
 use crate::store::paths::Paths;
 use crate::store::socket_file;
 use crate::sys::account;
+use crate::sys::peer::Peer;
 use crate::wire::control::{Answer, Code, Fault};
 
 /// The control door, bound and not yet open: call [`Server::run`].
@@ -74,8 +75,8 @@ impl Server {
                     Ok((stream, _)) => {
                         let (guard, services, closing) = (self.guard, self.services.clone(), closing.clone());
                         connections.spawn(async move {
-                            if let Some(stream) = admit(stream, guard).await {
-                                Connection::new(stream, closing).serve(&services).await;
+                            if let Some((stream, peer)) = admit(stream, guard).await {
+                                Connection::new(stream, peer, closing).serve(&services).await;
                             }
                         });
                     }
@@ -98,8 +99,8 @@ impl Server {
     }
 }
 
-/// Gives the stream back if its peer may; tells the peer if not.
-async fn admit(stream: UnixStream, guard: Guard) -> Option<UnixStream> {
+/// Gives the stream back if its peer may, and who that is; tells the peer if not.
+async fn admit(stream: UnixStream, guard: Guard) -> Option<(UnixStream, Peer)> {
     let peer = match crate::sys::peer::peer(&stream) {
         Ok(peer) => peer,
         Err(cause) => {
@@ -116,7 +117,7 @@ async fn admit(stream: UnixStream, guard: Guard) -> Option<UnixStream> {
         info!(uid = peer.uid, pid = peer.pid, "A user who may not control the daemon was refused.");
         tell(&stream, Code::NotAllowed, guard.refusal(peer));
     }
-    admitted.then_some(stream)
+    admitted.then_some((stream, peer))
 }
 
 fn turn_away(stream: &UnixStream) {

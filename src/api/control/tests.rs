@@ -12,9 +12,12 @@ use scene::{Scene, record, started};
 
 use super::*;
 use crate::base::log::{Entry, Level};
-use crate::wire::control::{Answer, Code, Fault, MAX_REQUEST, PROTOCOL, Request};
+use crate::wire::control::{Answer, Code, Fault, MAX_FILTERS, MAX_REQUEST, PROTOCOL, Payload, RawJson, Request};
+use crate::wire::ipc::Blob;
 use crate::wire::name::{ComponentName, DeploymentId};
+use crate::wire::principal::Principal;
 use crate::wire::state::DeploymentStatus;
+use crate::wire::topic::{Topic, TopicFilter};
 
 fn name(text: &str) -> ComponentName {
     ComponentName::parse(text).unwrap()
@@ -114,6 +117,91 @@ fn follow_deployment_tells_each_change_until_the_end() {
     ];
     assert_eq!(told, expected);
     assert_eq!(client.ask(&Request::Deployments).unwrap().len(), 2, "the connection is still of use");
+}
+
+#[test]
+fn follow_topics_tells_what_is_published_from_then_on() {
+    let scene = Scene::open();
+    let filters = ["a/#", "a/+", "b"].map(|filter| TopicFilter::parse(filter).unwrap()).to_vec();
+    let mut told = Vec::new();
+    let mut publisher = scene.client();
+    let mut publish = |topic: &str, payload| {
+        let request = Request::Publish { topic: Topic::parse(topic).unwrap(), payload };
+        publisher.ask_one(&request).unwrap()
+    };
+    let json = |text: &str| Payload::Json(RawJson::new(serde_json::value::RawValue::from_string(text.into()).unwrap()));
+    scene
+        .client()
+        .follow(&Request::FollowTopics { filters }, |answer| {
+            match answer {
+                Answer::Following => {
+                    let published = Answer::Published { subscriptions: 2 };
+                    assert_eq!(publish("a/1", json("{\"n\": 1.0}")), published, "two filters match");
+                    assert_eq!(publish("c", json("{}")), Answer::Published { subscriptions: 0 });
+                    publish("b", Payload::Binary(Blob(vec![0, 255])));
+                }
+                Answer::Message(message) => told.push(*message),
+                other => panic!("{other:?}"),
+            }
+            if told.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    let uid = crate::sys::account::own().uid;
+    assert!(told.iter().all(|message| message.from == format!("greengrass-cli#user-{uid}")), "{told:?}");
+    assert_eq!((told[0].topic.as_str(), &told[0].payload), ("a/1", &json("{\"n\": 1.0}")), "once, as written");
+    assert_eq!((told[1].topic.as_str(), &told[1].payload), ("b", &Payload::Binary(Blob(vec![0, 255]))));
+}
+
+#[test]
+fn topics_refuse_what_clients_of_components_could_not_read() {
+    let scene = Scene::open();
+    let mut client = scene.client();
+    let topic = || Topic::parse("t").unwrap();
+    let list = RawJson::new(serde_json::value::RawValue::from_string("[1]".into()).unwrap());
+    assert_eq!(code(client.ask(&Request::Publish { topic: topic(), payload: Payload::Json(list) })), Code::BadRequest);
+    let large = Payload::Binary(Blob(vec![0; Payload::MAX_BYTES + 1]));
+    assert_eq!(code(client.ask(&Request::Publish { topic: topic(), payload: large })), Code::BadRequest);
+    let largest = Payload::Binary(Blob(vec![0; Payload::MAX_BYTES]));
+    let published = client.ask(&Request::Publish { topic: topic(), payload: largest }).unwrap();
+    assert_eq!(published, [Answer::Published { subscriptions: 0 }]);
+    for count in [0, MAX_FILTERS + 1] {
+        let filters = vec![TopicFilter::parse("#").unwrap(); count];
+        assert_eq!(code(client.ask(&Request::FollowTopics { filters })), Code::BadRequest);
+    }
+}
+
+#[test]
+fn slow_follower_is_told_how_many_messages_it_missed() {
+    let scene = Scene::open();
+    let mut slow = raw(&scene);
+    line(&mut slow);
+    slow.get_mut().write_all(b"{\"followTopics\":{\"filters\":[\"#\"]}}\n").unwrap();
+    assert_eq!(line(&mut slow), Answer::Following);
+    let count = 2000;
+    for _ in 0..count {
+        let payload = crate::service::pubsub::Payload::Binary(vec![b'x'; 4096]);
+        scene.pubsub.publish(&Principal::Client("p".into()), Topic::parse("t").unwrap(), payload);
+    }
+    let (mut came, mut missed) = (0, 0);
+    while came + missed < count {
+        match line(&mut slow) {
+            Answer::Message(_) => came += 1,
+            Answer::Missed { count } => missed += count,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(came > 0 && missed > 0, "{came} came, {missed} are missed");
+    drop(slow);
+    let mut client = scene.client();
+    while client.ask_one(&Request::Publish { topic: Topic::parse("t").unwrap(), payload: binary("x") }).unwrap()
+        != (Answer::Published { subscriptions: 0 })
+    {
+        std::thread::yield_now();
+    }
+}
+
+fn binary(text: &str) -> Payload {
+    Payload::Binary(Blob(text.into()))
 }
 
 #[test]

@@ -102,6 +102,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         deploy: deploy.clone(),
         supervisor: supervisor.clone(),
         config: config.clone(),
+        pubsub,
         logs: logs.clone(),
         about: control::About { started, root: paths.root().into(), isolation },
     };

@@ -1,9 +1,15 @@
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::*;
+use crate::ipc::Blob;
 
 fn name(text: &str) -> ComponentName {
     ComponentName::parse(text).unwrap()
+}
+
+fn json_payload(text: &str) -> Payload {
+    Payload::Json(RawJson::new(RawValue::from_string(text.into()).unwrap()))
 }
 
 fn requests() -> Vec<(Request, &'static str)> {
@@ -19,6 +25,18 @@ fn requests() -> Vec<(Request, &'static str)> {
             r#"{"createDeployment":{"group":"thinggroup/g","add":{"A":"1.0.0"},"failureHandlingPolicy":"DO_NOTHING","componentUpdatePolicy":{"action":"SKIP_NOTIFY_COMPONENTS","timeout":60}}}"#,
         ),
         (Request::FollowDeployment { id }, r#"{"followDeployment":{"id":"7f3c"}}"#),
+        (
+            Request::Publish { topic: Topic::parse("a/b").unwrap(), payload: json_payload("{\"b\": 1.0}") },
+            r#"{"publish":{"topic":"a/b","payload":{"json":{"b": 1.0}}}}"#,
+        ),
+        (
+            Request::Publish { topic: Topic::parse("t").unwrap(), payload: Payload::Binary(Blob(vec![0, 255])) },
+            r#"{"publish":{"topic":"t","payload":{"binary":"AP8="}}}"#,
+        ),
+        (
+            Request::FollowTopics { filters: vec![TopicFilter::parse("a/#").unwrap()] },
+            r#"{"followTopics":{"filters":["a/#"]}}"#,
+        ),
         (Request::Config { path: "system".into() }, r#"{"config":{"path":"system"}}"#),
     ]
 }
@@ -67,6 +85,13 @@ fn answer_is_the_same_after_a_round_trip() {
         Answer::Status(Box::new(status)),
         Answer::Component(Box::new(details)),
         Answer::Log { log: "A".into(), line: "a\nb".into() },
+        Answer::Published { subscriptions: 2 },
+        Answer::Following,
+        Answer::Message(Box::new(TopicMessage {
+            topic: Topic::parse("a\nb").unwrap(),
+            from: "greengrass-cli#user-0".into(),
+            payload: json_payload("{\"a\":\n1}"),
+        })),
         Answer::Missed { count: 7 },
         Answer::Config { value: json!(null) },
         Answer::Done,
@@ -92,6 +117,11 @@ fn decode_refuses_what_is_no_request() {
         br#"{"restart":{"name":"A","force":true}}"#,
         br#"{"restart":{"name":"A"},"stop":{"name":"A"}}"#,
         br#"{"createDeployment":{"add":{"A":"one"}}}"#,
+        br#"{"publish":{"topic":"a/#","payload":{"json":{}}}}"#,
+        br#"{"publish":{"topic":"a","payload":{"json":{"a":1,"a":2}}}}"#,
+        br#"{"publish":{"topic":"a","payload":{"json":{},"binary":""}}}"#,
+        br#"{"publish":{"topic":"a","payload":{"binary":"AP8"}}}"#,
+        br#"{"followTopics":{"filters":[""]}}"#,
         deep.as_bytes(),
     ];
     for line in bad {

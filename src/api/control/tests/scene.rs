@@ -13,7 +13,7 @@ use super::super::{About, Client, Server, Services};
 use crate::base::clock::Timestamp;
 use crate::base::log::{LogSettings, Logs};
 use crate::service::supervisor::{ComponentNews, ComponentStatus};
-use crate::service::{config, deploy, supervisor};
+use crate::service::{config, deploy, pubsub, supervisor};
 use crate::store::paths::Paths;
 use crate::store::tree::{Edit, Given, KeyPath, open};
 use crate::wire::deployment::{DeploymentRecord, DeploymentStatusDetails};
@@ -25,6 +25,7 @@ pub(crate) struct Scene {
     root: TempDir,
     pub news: broadcast::Sender<ComponentNews>,
     pub logs: Logs,
+    pub pubsub: pubsub::Handle,
     /// Sets what `status` of the deployment `running` says, and tells that it changed.
     pub running: mpsc::UnboundedSender<DeploymentRecord>,
     stop: Option<oneshot::Sender<()>>,
@@ -42,18 +43,20 @@ impl Scene {
         let (running, changes) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let (opened, ready) = std::sync::mpsc::sync_channel(1);
+        let pubsub = pubsub::Handle::new();
         let (path, for_news, for_logs) = (root.path().to_owned(), news.clone(), logs.clone());
+        let for_pubsub = pubsub.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let services = services(&path, for_news, for_logs, changes).await;
+                let services = services(&path, for_news, for_logs, for_pubsub, changes).await;
                 let server = Server::bind(&Paths::new(path), None, services).expect("the door opens");
                 opened.send(()).expect("the test waits");
                 server.run(async { drop(stopped.await) }).await;
             });
         });
         ready.recv().expect("the daemon starts");
-        Self { root, news, logs, running, stop: Some(stop), thread: Some(thread) }
+        Self { root, news, logs, pubsub, running, stop: Some(stop), thread: Some(thread) }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -124,6 +127,7 @@ async fn services(
     root: &Path,
     news: broadcast::Sender<ComponentNews>,
     logs: Logs,
+    pubsub: pubsub::Handle,
     changes: mpsc::UnboundedReceiver<DeploymentRecord>,
 ) -> Services {
     let directory = root.join("config");
@@ -141,7 +145,7 @@ async fn services(
     tokio::spawn(deploy(requests, changes, revise));
     let deploy = deploy::Handle::wired(inbox, revision);
     let about = About { started: Instant::now(), root: root.into(), isolation: "none (test)".into() };
-    Services { deploy, supervisor, config, logs, about }
+    Services { deploy, supervisor, config, pubsub, logs, about }
 }
 
 async fn supervise(mut requests: mpsc::Receiver<supervisor::Request>) {
