@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
@@ -462,6 +463,117 @@ async fn cancel_ends_a_deployment_that_waits_for_consent() {
     assert_eq!(device.running(), versions(&[]));
     drop(told);
     device.succeed(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
+}
+
+#[tokio::test]
+async fn deferred_deployment_goes_on_when_the_component_says_so() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({"Manifests": [{"Lifecycle": {"Bootstrap": "exit 0", "Run": "run"}}]}));
+    let gate = device.deploy.updates();
+    let mut told = gate.subscribe(name("x"));
+    let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
+    let request = json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy});
+    let id = device.submit(request.clone()).await;
+    for deferral in [Duration::from_millis(1), Duration::ZERO] {
+        assert_eq!(told.recv().await, Some(Notice::Before { deployment: id.clone(), restarting: true }));
+        assert_eq!(device.running(), versions(&[]));
+        gate.defer(&name("x"), &id, deferral).unwrap();
+    }
+    assert_eq!(told.recv().await, Some(Notice::After { deployment: id.clone() }));
+    assert_eq!(device.ended(&id).await.status, DeploymentStatus::Succeeded);
+
+    let id = device.submit(request).await;
+    let again = Notice::Before { deployment: id.clone(), restarting: false };
+    assert_eq!(told.recv().await, Some(again), "its Bootstrap step need not run again");
+    gate.defer(&name("x"), &id, Duration::ZERO).unwrap();
+    assert_eq!(told.recv().await, Some(Notice::After { deployment: id }));
+
+    device.succeed(json!({"remove": ["a"]})).await;
+    assert!(told.try_recv().is_err(), "a local deployment tells nobody unless asked to");
+}
+
+#[tokio::test]
+async fn end_of_a_failed_deployment_is_told_too() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({"Manifests": [{"Lifecycle": {"Run": "fail"}}]}));
+    let mut told = device.deploy.updates().subscribe(name("x"));
+    let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 0});
+    let id = device.submit(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
+    assert_eq!(device.ended(&id).await.status, DeploymentStatus::Failed);
+    assert_eq!(told.recv().await, Some(Notice::Before { deployment: id.clone(), restarting: false }));
+    assert_eq!(told.recv().await, Some(Notice::After { deployment: id }));
+}
+
+#[tokio::test]
+async fn component_judges_its_configuration_before_it_changes() {
+    let device = Device::new();
+    let defaults = json!({"ComponentConfiguration": {"DefaultConfiguration": {"k": 1, "l": 2}}});
+    for name in ["a", "b"] {
+        device.recipe(name, "1.0.0", defaults.clone());
+        device.recipe(name, "2.0.0", defaults.clone());
+    }
+    device.succeed(json!({"add": {"a": "1.0.0", "b": "1.0.0"}})).await;
+    let gate = device.deploy.validations();
+    let mut proposals = gate.subscribe(name("a"));
+    let update = json!({"a": {"merge": {"k": 7}}, "b": {"merge": {"k": 8}}});
+    let mut answer = async |verdict| {
+        let id = device.submit(json!({"configuration": update})).await;
+        let proposal = proposals.recv().await.unwrap();
+        assert_eq!(proposal, Proposal { deployment: id.clone(), configuration: json!({"k": 7, "l": 2}) });
+        assert_eq!(device.value("/services/a/configuration/k"), Some(json!(1)));
+        gate.report(&name("a"), &id, verdict).unwrap();
+        device.ended(&id).await
+    };
+
+    let record = answer(Verdict::Rejected { message: Some("7 is too much".into()) }).await;
+    let details = record.details.unwrap();
+    assert_eq!(details.detailed_status, DetailedStatus::FailedNoStateChange);
+    assert_eq!(details.error_stack, ["DEPLOYMENT_FAILURE", "COMPONENT_CONFIGURATION_NOT_VALID"]);
+    assert_eq!(details.failure_cause, "a rejected its configuration: 7 is too much");
+    assert_eq!(device.value("/services/b/configuration/k"), Some(json!(1)), "nothing is half-applied");
+
+    assert_eq!(answer(Verdict::Accepted).await.status, DeploymentStatus::Succeeded);
+    assert_eq!(device.value("/services/a/configuration/k"), Some(json!(7)));
+
+    device.succeed(json!({"configuration": {"a": {"merge": {"k": 7}}}})).await;
+    device.succeed(json!({"configuration": {"b": {"merge": {"k": 9}}}})).await;
+    device.succeed(json!({"add": {"a": "2.0.0"}, "configuration": {"a": {"merge": {"k": 9}}}})).await;
+    assert!(proposals.try_recv().is_err(), "the same, another's, and that of a new version are not asked about");
+}
+
+#[tokio::test]
+async fn configuration_nobody_reports_on_in_time_is_not_valid() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let mut proposals = device.deploy.validations().subscribe(name("a"));
+    let request = json!({"configuration": {"a": {"merge": {"k": 7}}}, "configurationValidationPolicy": {"timeout": 0}});
+    let codes = &["COMPONENT_CONFIGURATION_NOT_VALID"];
+    let cause = device.fail(request, DetailedStatus::FailedNoStateChange, codes).await;
+    assert_eq!(cause, "a did not report within 0 s whether its configuration is valid");
+    proposals.recv().await.unwrap();
+
+    let id = device.submit(json!({"configuration": {"a": {"merge": {"k": 7}}}})).await;
+    proposals.recv().await.unwrap();
+    drop(proposals);
+    let cause = device.ended(&id).await.details.unwrap().failure_cause;
+    assert_eq!(cause, "a ended its subscription before it reported whether its configuration is valid");
+    assert_eq!(device.value("/services/a/configuration/k"), None);
+}
+
+#[tokio::test]
+async fn cancel_ends_a_deployment_that_waits_for_a_verdict() {
+    let device = Device::new();
+    device.recipe("a", "1.0.0", json!({}));
+    device.succeed(json!({"add": {"a": "1.0.0"}})).await;
+    let gate = device.deploy.validations();
+    let mut proposals = gate.subscribe(name("a"));
+    let id = device.submit(json!({"configuration": {"a": {"merge": {"k": 7}}}})).await;
+    proposals.recv().await.unwrap();
+    device.deploy.cancel(id.clone()).await.unwrap();
+    assert!(gate.report(&name("a"), &id, Verdict::Accepted).is_err());
+    assert_eq!(device.deploy.status(id).await.unwrap().status, DeploymentStatus::Canceled);
+    assert_eq!(device.value("/services/a/configuration/k"), None);
 }
 
 #[tokio::test]
