@@ -3,6 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -24,5 +26,15 @@ impl Timestamp {
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH);
         since.map_or(Self::DAWN, |d| Self(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// `21-11-2026 22:19:51 UTC`, as deployments are dated; a number no calendar has stays a number.
+    pub fn date(self) -> String {
+        let format = format_description!("[day]-[month]-[year] [hour]:[minute]:[second] UTC");
+        i64::try_from(self.0 / 1000)
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .and_then(|at| at.format(format).ok())
+            .unwrap_or_else(|| self.0.to_string())
     }
 }

@@ -7,14 +7,13 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use serde_json::json;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::arguments::Deployment;
 use super::failure::Failure;
 use super::print::Printer;
 use super::request::{ask, ask_one, failed};
 use crate::api::control::{Client, ClientError};
+use crate::base::clock::Timestamp;
 use crate::wire::control::{Answer, Request};
 use crate::wire::deployment::DeploymentRecord;
 use crate::wire::name::DeploymentId;
@@ -106,7 +105,8 @@ fn progress(record: &DeploymentRecord) -> String {
 }
 
 pub(super) fn status(record: &DeploymentRecord) -> String {
-    let mut text = format!("{}: {}\nCreated on: {}\n", record.deployment_id, record.status, date(record.created_on));
+    let mut text =
+        format!("{}: {}\nCreated on: {}\n", record.deployment_id, record.status, Timestamp(record.created_on).date());
     if record.status == DeploymentStatus::Failed {
         text.push_str(&details(record));
     }
@@ -118,7 +118,7 @@ pub(super) fn list(records: &[DeploymentRecord]) -> String {
         .iter()
         .map(|record| {
             let DeploymentRecord { deployment_id, status, created_on, .. } = record;
-            format!("Deployment ID: {deployment_id}\nCreated on: {}\nStatus: {status}\n", date(*created_on))
+            format!("Deployment ID: {deployment_id}\nCreated on: {}\nStatus: {status}\n", Timestamp(*created_on).date())
         })
         .collect();
     blocks.join("\n")
@@ -142,14 +142,4 @@ fn details(record: &DeploymentRecord) -> String {
         let _ = writeln!(text, "Deployment Failure Cause: {}", details.failure_cause);
     }
     text
-}
-
-/// `21-11-2026 22:19:51 UTC`; a number no calendar has stays a number.
-fn date(milliseconds: u64) -> String {
-    let format = format_description!("[day]-[month]-[year] [hour]:[minute]:[second] UTC");
-    i64::try_from(milliseconds / 1000)
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .and_then(|at| at.format(format).ok())
-        .unwrap_or_else(|| milliseconds.to_string())
 }

@@ -2,8 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::inbox::{self, DirectoryError};
 use super::update_gate::UpdateGate;
 use super::validation_gate::ValidationGate;
+use crate::store::paths::Paths;
 use crate::wire::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::wire::name::DeploymentId;
 
@@ -14,6 +16,7 @@ pub struct Handle {
     revision: watch::Receiver<u64>,
     updates: UpdateGate,
     validations: ValidationGate,
+    paths: Paths,
 }
 
 impl Handle {
@@ -25,14 +28,22 @@ impl Handle {
         revision: watch::Receiver<u64>,
         updates: UpdateGate,
         validations: ValidationGate,
+        paths: Paths,
     ) -> Self {
-        Self { inbox, revision, updates, validations }
+        Self { inbox, revision, updates, validations, paths }
     }
 
     /// A handle whose mailbox the test reads itself.
     #[cfg(test)]
     pub(crate) fn wired(inbox: mpsc::Sender<Request>, revision: watch::Receiver<u64>) -> Self {
-        Self::new(inbox, revision, UpdateGate::default(), ValidationGate::default())
+        Self::new(inbox, revision, UpdateGate::default(), ValidationGate::default(), Paths::new("/nowhere".into()))
+    }
+
+    /// Looks at the directories of a request now, rather than when its turn comes. They may still change until then.
+    pub async fn look(&self, request: &LocalDeploymentRequest) -> Result<(), DirectoryError> {
+        let (paths, request) = (self.paths.clone(), request.clone());
+        // It only ends early when the daemon does; then nothing is taken in anyway.
+        tokio::task::spawn_blocking(move || inbox::look(&paths, &request)).await.unwrap_or(Ok(()))
     }
 
     /// Queues a deployment. When this returns the queue on disk holds it: a power cut loses nothing from here.

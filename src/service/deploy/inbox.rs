@@ -8,9 +8,25 @@ use crate::store::artifacts::{self, ArtifactError};
 use crate::store::file::{self, FileError};
 use crate::store::paths::Paths;
 use crate::store::recipes::Recipes;
+use crate::wire::deployment::LocalDeploymentRequest;
 use crate::wire::deployment_error::{ErrorCode, ErrorStack};
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::recipe::{Format, Recipe, RecipeError};
+
+/// Looks whether there are directories to take anything from, and which is not. Blocks.
+pub(super) fn look(paths: &Paths, request: &LocalDeploymentRequest) -> Result<(), DirectoryError> {
+    if let Some(directory) = request.recipe_directory.as_deref().map(Path::new) {
+        is_directory(directory).map_err(|cause| DirectoryError::Recipes { directory: directory.to_owned(), cause })?;
+    }
+    if let Some(directory) = request.artifact_directory.as_deref().map(Path::new) {
+        let directory = || directory.to_owned();
+        is_directory(&directory()).map_err(|cause| DirectoryError::Artifacts { directory: directory(), cause })?;
+        if is_or_has_store(paths, &directory()).unwrap_or(false) {
+            return Err(DirectoryError::ArtifactsOfStore { directory: directory() });
+        }
+    }
+    Ok(())
+}
 
 /// Checks every recipe below `directory`, then stores them all: a broken one keeps the others out, too. Blocks.
 pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<(), InboxError> {
@@ -47,8 +63,7 @@ pub(super) fn take_recipes(paths: &Paths, directory: &Path) -> Result<(), InboxE
 
 /// Copies `<component>/<version>/…` below `directory` over the stored artifacts, `room` bytes at most. Blocks.
 pub(super) fn take_artifacts(paths: &Paths, directory: &Path, room: u64) -> Result<(), InboxError> {
-    let store = paths.packages().join("artifacts");
-    if real(directory)?.starts_with(real(&store)?) || real(&store)?.starts_with(real(directory)?) {
+    if is_or_has_store(paths, directory)? {
         return Err(InboxError::StoreItself { directory: directory.to_owned() });
     }
     let mut left = room;
@@ -65,6 +80,20 @@ pub(super) fn take_artifacts(paths: &Paths, directory: &Path, room: u64) -> Resu
         }
     }
     Ok(())
+}
+
+/// Copying such a directory over the store would have no end.
+fn is_or_has_store(paths: &Paths, directory: &Path) -> Result<bool, InboxError> {
+    let (directory, store) = (real(directory)?, real(&paths.packages().join("artifacts"))?);
+    Ok(directory.starts_with(&store) || store.starts_with(&directory))
+}
+
+fn is_directory(directory: &Path) -> io::Result<()> {
+    if !directory.is_absolute() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute"));
+    }
+    // Opened, not only asked for: what cannot be read cannot be taken in.
+    std::fs::read_dir(directory).map(drop)
 }
 
 /// Name and path of every directory in a directory.
@@ -107,6 +136,25 @@ fn files_below(directory: &Path) -> Result<Vec<PathBuf>, InboxError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Why a deployment that brings directories would come to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    #[error("the recipe directory {} cannot be read", directory.display())]
+    Recipes {
+        directory: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the artifact directory {} cannot be read", directory.display())]
+    Artifacts {
+        directory: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the artifact directory {} is, contains or lies in the daemon's own", directory.display())]
+    ArtifactsOfStore { directory: PathBuf },
 }
 
 #[derive(Debug, thiserror::Error)]

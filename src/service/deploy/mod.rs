@@ -48,6 +48,7 @@ use tokio::task::JoinHandle;
 
 pub use course::Exit;
 pub use handle::{Handle, Refused, Request};
+pub use inbox::DirectoryError;
 pub use ledger::LedgerError;
 pub use update_gate::{DeferError, Notice, UpdateGate};
 pub use validation_gate::{Proposal, ReportError, ValidationGate, Verdict};
@@ -78,12 +79,12 @@ pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerE
         ledger,
         config,
         supervisor,
-        preparation: prepare::Preparation::new(paths, platform, Client::new(Timeouts::default())),
+        preparation: prepare::Preparation::new(paths.clone(), platform, Client::new(Timeouts::default())),
         updates: updates.clone(),
         validations: validations.clone(),
     };
     let (sender, inbox) = mpsc::channel(Handle::MAILBOX);
     let (revision, watcher) = watch::channel(0);
     let task = task::Task::new(Arc::new(ground), docket, inbox, revision, exit);
-    Ok((Handle::new(sender, watcher, updates, validations), tokio::spawn(task.run())))
+    Ok((Handle::new(sender, watcher, updates, validations, paths), tokio::spawn(task.run())))
 }

@@ -9,11 +9,13 @@ pub mod debug_password;
 mod error;
 pub mod iot_core;
 mod json;
+pub mod local_deployment;
 pub mod metrics;
 mod operation;
 pub mod pubsub;
 pub mod secret;
 pub mod shadow;
+pub mod updates;
 
 pub use error::{ErrorKind, IpcError};
 pub use json::{Blob, Seconds};
