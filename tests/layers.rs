@@ -31,7 +31,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 /// Lower, middle, upper.
 const SHELF: [&[&str]; 3] = [
     &["config", "identity", "broker", "supervisor", "ota", "telemetry"],
-    &["access", "debug_password", "uplink", "secrets", "streams"],
+    &["access", "clients", "debug_password", "uplink", "secrets", "streams"],
     &["shadow", "health", "deploy"],
 ];
 

@@ -1,10 +1,11 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
 //! - lower: [`config`], [`pubsub`], [`supervisor`], [`telemetry`]
-//! - middle: [`access`], [`debug_password`]
+//! - middle: [`access`], [`clients`], [`debug_password`]
 //! - upper: [`deploy`]
 
 pub mod access;
+pub mod clients;
 pub mod config;
 pub mod debug_password;
 pub mod deploy;

@@ -18,6 +18,15 @@ pub fn write(path: &Path, mode: u32, backup: Backup, content: &[u8]) -> Result<(
     write_with(path, mode, backup, |file| file.write_all(content))
 }
 
+/// As [`write`], for the owner and a group that may read it: mode 0640. Nobody else ever could.
+pub fn write_for_group(path: &Path, group: u32, content: &[u8]) -> Result<(), FileError> {
+    write_with(path, 0o640, Backup::Drop, |file| {
+        // Before there is anything to read.
+        std::os::unix::fs::fchown(file.get_ref(), None, Some(group))?;
+        file.write_all(content)
+    })
+}
+
 /// As [`write`], with the content written piece by piece.
 ///
 /// The new content is collected in `<name>+`. With a backup there is a moment without a file of this name; a reader
@@ -132,6 +141,19 @@ pub fn remove_directory(path: &Path) -> Result<(), FileError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Removes every file of a directory but those named. Directories in it stay.
+pub fn remove_others(directory: &Path, kept: &[String]) -> Result<(), FileError> {
+    let fault = |cause| FileError::Read { path: directory.to_owned(), cause };
+    for entry in std::fs::read_dir(directory).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let is_kept = kept.iter().any(|name| entry.file_name() == name.as_str());
+        if !is_kept && !entry.file_type().map_err(fault)?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure a directory exists and has this mode. Missing parents are made with mode 0755.

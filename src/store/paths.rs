@@ -25,6 +25,7 @@ impl Paths {
     /// Directories to make at start, with their modes.
     pub fn directories(&self) -> Vec<(PathBuf, u32)> {
         vec![
+            (self.cli_ipc_info(), 0o755),
             (self.config(), 0o700),
             (self.deployments(), 0o700),
             (self.logs(), 0o700),
@@ -36,6 +37,11 @@ impl Paths {
             (self.telemetry(), 0o700),
             (self.work_root(), 0o755),
         ]
+    }
+
+    /// One file per local client that is no component, with its token.
+    pub fn cli_ipc_info(&self) -> PathBuf {
+        self.root.join("cli_ipc_info")
     }
 
     pub fn config(&self) -> PathBuf {
