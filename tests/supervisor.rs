@@ -10,6 +10,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use greengrass::base::token::Token;
 use greengrass::service::supervisor::{BootstrapFault, DesiredSet, Refused, Settlement};
 use greengrass::wire::lifecycle::StepName::{Bootstrap, Install, Recover, Run, Shutdown, Startup, Uninstall};
 use greengrass::wire::state::{ComponentState, StatusCode};
@@ -223,8 +224,8 @@ fn environment_reaches_the_script_and_the_token_names_the_component() {
         assert_eq!(words[2..4], ["tree", "own"]);
         assert_eq!(words[4], stage.paths.ipc_socket().to_str().unwrap());
         assert_eq!(words[5], stage.paths.work(&name("a")).to_str().unwrap());
-        assert_eq!(stage.handle.component_of(words[0].into()).await.unwrap(), Some(name("a")));
-        assert_eq!(stage.handle.component_of("AAAAAAAAAAAAAAAA".into()).await.unwrap(), None);
+        assert_eq!(stage.handle.component_of(Token::shown(words[0].into())).await.unwrap(), Some(name("a")));
+        assert_eq!(stage.handle.component_of(Token::shown("AAAAAAAAAAAAAAAA".into())).await.unwrap(), None);
     });
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use greengrass::base::token::Token;
 use greengrass::service::supervisor::NotAdmitted;
 use greengrass::sys::peer::{Peer, peer};
 use greengrass::wire::lifecycle::StepName::Run;
@@ -84,7 +85,7 @@ impl Door {
 
     async fn judge_next(&self, stage: &Stage) -> (String, Peer, Result<ComponentName, NotAdmitted>) {
         let (peer, token, stream) = self.next().await;
-        let judged = stage.handle.admit(token.clone(), peer).await.unwrap();
+        let judged = stage.handle.admit(Token::shown(token.clone()), peer).await.unwrap();
         drop(stream);
         (token, peer, judged)
     }
@@ -147,7 +148,7 @@ fn process_of_nobody_is_admitted_for_its_user_until_it_ends() {
         let (_, peer, judged) = door.judge_next(stage).await;
         assert_eq!(judged, Err(NotAdmitted::Gone { token: name("a"), pid: peer.pid }));
         for odd in [String::new(), "A".into(), format!("{token}A"), token.to_lowercase(), "x".repeat(1 << 20)] {
-            assert_eq!(stage.handle.admit(odd, peer).await.unwrap(), Err(NotAdmitted::UnknownToken));
+            assert_eq!(stage.handle.admit(Token::shown(odd), peer).await.unwrap(), Err(NotAdmitted::UnknownToken));
         }
     });
 }

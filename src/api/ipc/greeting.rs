@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::Services;
+use super::admission::{Admission, admit};
 use crate::wire::eventstream::{self, CONNECTION, FrameError, Message, MessageType, Outgoing, flags, frame_length};
 use crate::wire::principal::Principal;
 
@@ -35,7 +36,7 @@ pub(super) enum Guest {
     Gone,
 }
 
-/// Reads CONNECT and asks whose token it carries.
+/// Reads CONNECT and asks whose token it carries, and whether the peer may have it.
 pub(super) async fn greet(stream: &UnixStream, services: &Services) -> Guest {
     let bytes = match timeout(PATIENCE, first_message(stream)).await {
         Ok(Ok(bytes)) => bytes,
@@ -63,13 +64,10 @@ pub(super) async fn greet(stream: &UnixStream, services: &Services) -> Guest {
         info!("An IPC client without a token was refused.");
         return Guest::Refused;
     };
-    match services.supervisor.component_of(token).await {
-        Ok(Some(name)) => Guest::Known { principal: Principal::Component(name), ahead: ahead.to_vec() },
-        Ok(None) => {
-            info!("An IPC client with an unknown token was refused.");
-            Guest::Refused
-        }
-        Err(_) => Guest::Gone,
+    match admit(stream, services, token).await {
+        Admission::Granted(principal) => Guest::Known { principal, ahead: ahead.to_vec() },
+        Admission::Refused => Guest::Refused,
+        Admission::GoingDown => Guest::Gone,
     }
 }
 

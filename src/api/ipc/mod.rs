@@ -12,6 +12,7 @@
 //! may overtake each other. What a client does not read is bounded by its [`account`], and never holds up another.
 
 mod account;
+mod admission;
 mod call;
 mod connection;
 mod greeting;
@@ -20,7 +21,7 @@ mod outbox;
 mod server;
 mod streams;
 
-use crate::service::{access, config, deploy, pubsub, supervisor, telemetry};
+use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
 
 pub use server::{BindError, Server};
 
@@ -28,6 +29,7 @@ pub use server::{BindError, Server};
 #[derive(Clone, Debug)]
 pub struct Services {
     pub access: access::Handle,
+    pub clients: clients::Handle,
     pub config: config::Handle,
     pub supervisor: supervisor::Handle,
     pub deploy: deploy::Handle,

@@ -16,7 +16,7 @@ use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
-use crate::service::{access, config, deploy, pubsub, supervisor, telemetry};
+use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
 use crate::store::file::{self, FileError};
 use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
@@ -68,6 +68,8 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let (config, config_task) = config::spawn(opened, paths.config());
     config.edit(first_settings(options, &config.snapshot())?).await.map_err(StartError::Settings)?;
 
+    let (clients, clients_task) = clients::spawn(&config, &paths).await;
+
     let cgroup_parent = options.cgroup_parent.clone();
     let jail = Jail::new(&paths, JailSettings { cgroup_parent, ..JailSettings::default() }, logs.clone())?;
     jail.sweep().await?;
@@ -91,6 +93,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         &paths,
         ipc::Services {
             access,
+            clients,
             config: config.clone(),
             supervisor: supervisor.clone(),
             deploy: deploy.clone(),
@@ -141,6 +144,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let _ = config.close().await;
     let _ = config_task.await;
     let _ = access_task.await;
+    let _ = clients_task.await;
     Ok(code)
 }
 

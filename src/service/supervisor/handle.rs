@@ -85,14 +85,14 @@ impl Handle {
     }
 
     /// The component that was given this token as `SVCUID`. Says nothing of who shows it.
-    pub async fn component_of(&self, token: String) -> Result<Option<ComponentName>, Refused> {
-        self.ask(|reply| Request::ComponentOf { token: Token::shown(token), reply }).await
+    pub async fn component_of(&self, token: Token) -> Result<Option<ComponentName>, Refused> {
+        self.ask(|reply| Request::ComponentOf { token, reply }).await
     }
 
     /// The component in whose name `peer` may speak, because it shows `token` and is one of those who may have it.
     /// A refusal is in the log already, but for an unknown token.
-    pub async fn admit(&self, token: String, peer: Peer) -> Result<Result<ComponentName, NotAdmitted>, Refused> {
-        self.ask(|reply| Request::Admit { token: Token::shown(token), peer, reply }).await
+    pub async fn admit(&self, token: Token, peer: Peer) -> Result<Result<ComponentName, NotAdmitted>, Refused> {
+        self.ask(|reply| Request::Admit { token, peer, reply }).await
     }
 
     /// State changes from now on.
