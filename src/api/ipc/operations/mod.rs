@@ -1,16 +1,31 @@
 //! From the name of an operation and its payload to the file that carries it out.
 
+mod authorize_client_device_action;
 mod cancel_local_deployment;
 mod create_local_deployment;
 mod defer_component_update;
+mod delete_thing_shadow;
 mod deployment;
+mod get_client_device_auth_token;
 mod get_local_deployment_status;
+mod get_secret_value;
+mod get_thing_shadow;
+mod iot_core;
 mod list_local_deployments;
+mod list_named_shadows_for_thing;
+mod missing;
+mod publish_to_iot_core;
 mod publish_to_topic;
 mod send_configuration_validity_report;
+mod shadow;
+mod subscribe_to_certificate_updates;
 mod subscribe_to_component_updates;
+mod subscribe_to_iot_core;
+mod subscribe_to_iot_core_connection_status;
 mod subscribe_to_topic;
 mod subscribe_to_validate_configuration_updates;
+mod update_thing_shadow;
+mod verify_client_device_identity;
 
 use serde::de::DeserializeOwned;
 
@@ -32,16 +47,28 @@ pub(super) fn dispatch(call: Call, payload: &[u8]) -> Result<Job, IpcError> {
         }};
     }
     match call.operation {
+        Operation::AuthorizeClientDeviceAction => once!(authorize_client_device_action),
         Operation::CancelLocalDeployment => once!(cancel_local_deployment),
         Operation::CreateLocalDeployment => once!(create_local_deployment),
         Operation::DeferComponentUpdate => once!(defer_component_update),
+        Operation::DeleteThingShadow => once!(delete_thing_shadow),
+        Operation::GetClientDeviceAuthToken => once!(get_client_device_auth_token),
         Operation::GetLocalDeploymentStatus => once!(get_local_deployment_status),
+        Operation::GetSecretValue => once!(get_secret_value),
+        Operation::GetThingShadow => once!(get_thing_shadow),
         Operation::ListLocalDeployments => once!(list_local_deployments),
+        Operation::ListNamedShadowsForThing => once!(list_named_shadows_for_thing),
+        Operation::PublishToIoTCore => once!(publish_to_iot_core),
         Operation::PublishToTopic => once!(publish_to_topic),
         Operation::SendConfigurationValidityReport => once!(send_configuration_validity_report),
+        Operation::SubscribeToCertificateUpdates => stream!(subscribe_to_certificate_updates),
         Operation::SubscribeToComponentUpdates => stream!(subscribe_to_component_updates),
+        Operation::SubscribeToIoTCore => stream!(subscribe_to_iot_core),
+        Operation::SubscribeToIoTCoreConnectionStatus => stream!(subscribe_to_iot_core_connection_status),
         Operation::SubscribeToTopic => stream!(subscribe_to_topic),
         Operation::SubscribeToValidateConfigurationUpdates => stream!(subscribe_to_validate_configuration_updates),
+        Operation::UpdateThingShadow => once!(update_thing_shadow),
+        Operation::VerifyClientDeviceIdentity => once!(verify_client_device_identity),
         operation => Err(IpcError::service(format!("{operation} is not supported by this version"))),
     }
 }
