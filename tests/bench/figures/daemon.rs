@@ -1,4 +1,4 @@
-//! One function per figure: how it is measured. Targets and peers are those of `docs/SPECIFICATION.md`.
+//! The daemon by itself: its size, memory, idle cost, starts, deployments and components.
 
 use std::fs;
 use std::io;
@@ -7,96 +7,20 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::{Measured, is_static, median, milliseconds, rounded};
 use crate::core::{Core, PATIENCE};
 use crate::proc::{Cost, pss_kib};
 use crate::size;
 
-/// One figure of the table.
-pub(crate) struct Figure {
-    pub(crate) name: &'static str,
-    pub(crate) what: &'static str,
-    pub(crate) unit: &'static str,
-    pub(crate) target: &'static str,
-    pub(crate) peer: &'static str,
-    pub(crate) measure: fn(&Path) -> io::Result<Measured>,
-}
-
-pub(crate) struct Measured {
-    /// A number, or an object of sub-figures.
-    pub(crate) value: Value,
-    pub(crate) met: bool,
-    /// Under which conditions, and what else was seen.
-    pub(crate) note: String,
-}
-
-pub(crate) const FIGURES: &[Figure] = &[
-    Figure {
-        name: "F1",
-        what: "daemon on disk, static, stripped",
-        unit: "bytes",
-        target: "<= 6 MB",
-        peer: "lite 0.93 MB + 9.2 MB shared libraries; classic 189 MB JRE + jar",
-        measure: size_on_disk,
-    },
-    Figure {
-        name: "F3",
-        what: "idle PSS of the whole runtime",
-        unit: "KiB",
-        target: "<= 6 MB",
-        peer: "lite 15.4 MB (9 processes); classic >= 96 MB",
-        measure: idle_memory,
-    },
-    Figure {
-        name: "F4",
-        what: "idle cost of a minute",
-        unit: "context switches, ms of CPU",
-        target: "<= 20 and <= 1.1 ms",
-        peer: "lite 20 and 1.1 ms",
-        measure: idle_cost,
-    },
-    Figure {
-        name: "F5",
-        what: "cold start to all doors open, median",
-        unit: "ms",
-        target: "<= 50 ms",
-        peer: "lite 361 ms",
-        measure: start_to_doors,
-    },
-    Figure {
-        name: "F6",
-        what: "cold start to first component running, median",
-        unit: "ms",
-        target: "<= 100 ms",
-        peer: "lite > 1 s",
-        measure: start_to_component,
-    },
-    Figure {
-        name: "F7",
-        what: "local deployment of a one-line component, median",
-        unit: "s",
-        target: "<= 0.5 s",
-        peer: "lite 17.3 s; offline: crash, deployment lost",
-        measure: local_deployment,
-    },
-    Figure {
-        name: "F11",
-        what: "components running at once",
-        unit: "components",
-        target: "1000, cost linear",
-        peer: "lite 50",
-        measure: many_components,
-    },
-];
-
-fn size_on_disk(binary: &Path) -> io::Result<Measured> {
+pub(super) fn size_on_disk(binary: &Path) -> io::Result<Measured> {
     let bytes = fs::metadata(binary)?.len();
     let note = if is_static(binary)? { "one static file" } else { "NOT static: build it with make dist" };
     Ok(Measured { value: json!(bytes), met: bytes <= size::LARGEST && is_static(binary)?, note: note.to_owned() })
 }
 
-fn idle_memory(binary: &Path) -> io::Result<Measured> {
+pub(super) fn idle_memory(binary: &Path) -> io::Result<Measured> {
     let mut core = Core::new(binary)?;
     core.start()?;
     thread::sleep(SETTLING);
@@ -104,7 +28,7 @@ fn idle_memory(binary: &Path) -> io::Result<Measured> {
     Ok(Measured { value: json!(kib), met: kib * 1024 <= 6_000_000, note: NO_CLOUD.to_owned() })
 }
 
-fn idle_cost(binary: &Path) -> io::Result<Measured> {
+pub(super) fn idle_cost(binary: &Path) -> io::Result<Measured> {
     let mut core = Core::new(binary)?;
     core.start()?;
     thread::sleep(SETTLING);
@@ -119,7 +43,7 @@ fn idle_cost(binary: &Path) -> io::Result<Measured> {
     })
 }
 
-fn start_to_doors(binary: &Path) -> io::Result<Measured> {
+pub(super) fn start_to_doors(binary: &Path) -> io::Result<Measured> {
     let mut core = Core::new(binary)?;
     let times = repeat(STARTS, || {
         let time = core.start()?;
@@ -130,7 +54,7 @@ fn start_to_doors(binary: &Path) -> io::Result<Measured> {
     Ok(Measured { value: json!(ms), met: ms <= 50.0, note: spread(&times) })
 }
 
-fn start_to_component(binary: &Path) -> io::Result<Measured> {
+pub(super) fn start_to_component(binary: &Path) -> io::Result<Measured> {
     let mut core = Core::new(binary)?;
     let up = core.path("up");
     Command::new("mkfifo").arg("--mode=666").arg(&up).status()?;
@@ -147,7 +71,7 @@ fn start_to_component(binary: &Path) -> io::Result<Measured> {
     Ok(Measured { value: json!(ms), met: ms <= 100.0, note: spread(&times) })
 }
 
-fn local_deployment(binary: &Path) -> io::Result<Measured> {
+pub(super) fn local_deployment(binary: &Path) -> io::Result<Measured> {
     let mut core = Core::new(binary)?;
     core.start()?;
     let mut patch = 0;
@@ -161,7 +85,7 @@ fn local_deployment(binary: &Path) -> io::Result<Measured> {
     Ok(Measured { value: json!({ "offline": seconds }), met: seconds <= 0.5, note })
 }
 
-fn many_components(binary: &Path) -> io::Result<Measured> {
+pub(super) fn many_components(binary: &Path) -> io::Result<Measured> {
     let mut steps = Vec::new();
     for count in [250, 500, 1000] {
         let mut core = Core::new(binary)?;
@@ -224,29 +148,11 @@ fn repeat(times: usize, mut run: impl FnMut() -> io::Result<Duration>) -> io::Re
     Ok(taken)
 }
 
-fn median(sorted: &[Duration]) -> Duration {
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
 fn spread(sorted: &[Duration]) -> String {
     let ends = sorted.first().zip(sorted.last());
     ends.map_or_else(String::new, |(low, high)| {
         format!("{} runs, {} to {} ms", sorted.len(), milliseconds(*low), milliseconds(*high))
     })
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    rounded(time.as_secs_f64() * 1000.0)
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
-}
-
-/// A static binary asks for no interpreter.
-pub(crate) fn is_static(binary: &Path) -> io::Result<bool> {
-    let listed = Command::new("readelf").args(["--program-headers", "--wide"]).arg(binary).output()?;
-    Ok(!String::from_utf8_lossy(&listed.stdout).contains("INTERP"))
 }
 
 /// What a start leaves behind (page cache, timers) has calmed down after this.

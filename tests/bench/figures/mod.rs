@@ -1,0 +1,105 @@
+//! One function per figure: how it is measured. Targets and peers are those of `docs/SPECIFICATION.md`.
+
+mod daemon;
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// One figure of the table.
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) target: &'static str,
+    pub(crate) peer: &'static str,
+    pub(crate) measure: fn(&Path) -> io::Result<Measured>,
+}
+
+pub(crate) struct Measured {
+    /// A number, or an object of sub-figures.
+    pub(crate) value: Value,
+    pub(crate) met: bool,
+    /// Under which conditions, and what else was seen.
+    pub(crate) note: String,
+}
+
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure {
+        name: "F1",
+        what: "daemon on disk, static, stripped",
+        unit: "bytes",
+        target: "<= 6 MB",
+        peer: "lite 0.93 MB + 9.2 MB shared libraries; classic 189 MB JRE + jar",
+        measure: daemon::size_on_disk,
+    },
+    Figure {
+        name: "F3",
+        what: "idle PSS of the whole runtime",
+        unit: "KiB",
+        target: "<= 6 MB",
+        peer: "lite 15.4 MB (9 processes); classic >= 96 MB",
+        measure: daemon::idle_memory,
+    },
+    Figure {
+        name: "F4",
+        what: "idle cost of a minute",
+        unit: "context switches, ms of CPU",
+        target: "<= 20 and <= 1.1 ms",
+        peer: "lite 20 and 1.1 ms",
+        measure: daemon::idle_cost,
+    },
+    Figure {
+        name: "F5",
+        what: "cold start to all doors open, median",
+        unit: "ms",
+        target: "<= 50 ms",
+        peer: "lite 361 ms",
+        measure: daemon::start_to_doors,
+    },
+    Figure {
+        name: "F6",
+        what: "cold start to first component running, median",
+        unit: "ms",
+        target: "<= 100 ms",
+        peer: "lite > 1 s",
+        measure: daemon::start_to_component,
+    },
+    Figure {
+        name: "F7",
+        what: "local deployment of a one-line component, median",
+        unit: "s",
+        target: "<= 0.5 s",
+        peer: "lite 17.3 s; offline: crash, deployment lost",
+        measure: daemon::local_deployment,
+    },
+    Figure {
+        name: "F11",
+        what: "components running at once",
+        unit: "components",
+        target: "1000, cost linear",
+        peer: "lite 50",
+        measure: daemon::many_components,
+    },
+];
+
+fn median(sorted: &[Duration]) -> Duration {
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1000.0)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+/// A static binary asks for no interpreter.
+pub(crate) fn is_static(binary: &Path) -> io::Result<bool> {
+    let listed = Command::new("readelf").args(["--program-headers", "--wide"]).arg(binary).output()?;
+    Ok(!String::from_utf8_lossy(&listed.stdout).contains("INTERP"))
+}
