@@ -6,9 +6,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::client::Door;
 
 pub(crate) struct Core {
     binary: PathBuf,
@@ -65,10 +69,15 @@ impl Core {
 
     /// A recipe of one line that runs on every Linux.
     pub(crate) fn write_recipe(&self, name: &str, version: &str, run: &str) -> io::Result<()> {
-        let recipe = serde_json::json!({
+        self.write_recipe_with(name, version, run, &json!({}))
+    }
+
+    fn write_recipe_with(&self, name: &str, version: &str, run: &str, configuration: &Value) -> io::Result<()> {
+        let recipe = json!({
             "RecipeFormatVersion": "2020-01-25",
             "ComponentName": name,
             "ComponentVersion": version,
+            "ComponentConfiguration": { "DefaultConfiguration": configuration },
             "Manifests": [{ "Platform": { "os": "linux" }, "Lifecycle": { "Run": run } }],
         });
         fs::write(self.path("recipes").join(format!("{name}-{version}.json")), recipe.to_string())
@@ -89,11 +98,38 @@ impl Core {
         Ok(taken)
     }
 
+    /// Deploys a component that may publish and subscribe, and tells how it would reach the daemon.
+    pub(crate) fn deploy_talker(&self) -> io::Result<Door> {
+        const NAME: &str = "com.example.Talker";
+        let policy = json!({
+            "policyDescription": "talks on every topic",
+            "operations": ["aws.greengrass#PublishToTopic", "aws.greengrass#SubscribeToTopic"],
+            "resources": ["*"],
+        });
+        let access = json!({ "aws.greengrass.ipc.pubsub": { format!("{NAME}:pubsub:1"): policy } });
+        let tell = "echo \"$AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT\" >door.new
+            echo \"$SVCUID\" >>door.new
+            mv door.new door
+            exec sleep 100000";
+        self.write_recipe_with(NAME, "1.0.0", tell, &json!({ "accessControl": access }))?;
+        self.deploy(&[format!("{NAME}=1.0.0")])?;
+        let work = self.path("root/work").join(NAME);
+        let begun = Instant::now();
+        while !work.join("door").exists() && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let told = fs::read_to_string(work.join("door"))?;
+        let [socket, token] = told.lines().collect::<Vec<_>>()[..] else {
+            return Err(io::Error::other(format!("the component tells {told:?}, not its socket and its token")));
+        };
+        Ok(Door { socket: work.join(socket), token: token.to_owned() })
+    }
+
     /// How many components are in this state.
     pub(crate) fn count(&self, state: &str) -> io::Result<usize> {
         let output = self.cli().args(["--output", "json", "component", "list"]).output()?;
         self.succeeded("greengrass-cli component list", &output)?;
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let answer: Value = serde_json::from_slice(&output.stdout)?;
         let components = answer["components"].as_array().map_or(&[][..], Vec::as_slice);
         Ok(components.iter().filter(|component| component["state"] == state).count())
     }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod client;
 mod core;
 mod figures;
 mod proc;
@@ -57,7 +58,7 @@ fn measure(binary: &Path, figures: Vec<&Figure>) -> io::Result<ExitCode> {
                 let Measured { value, note, .. } = measured;
                 let Figure { unit, target, peer, .. } = figure;
                 let entry = json!({ "value": value, "unit": unit, "target": target, "peer": peer, "note": note });
-                results.insert(figure.name.to_owned(), entry);
+                enter(&mut results, figure.name, entry);
             }
             Err(error) => {
                 eprintln!("bench: {}: {error}", figure.name);
@@ -72,9 +73,29 @@ fn measure(binary: &Path, figures: Vec<&Figure>) -> io::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Figures of one name are one entry: the sub-figures of all, and what else is said of each.
+fn enter(results: &mut Map<String, Value>, name: &str, entry: Value) {
+    let Some(Value::Object(known)) = results.get_mut(name) else {
+        results.insert(name.to_owned(), entry);
+        return;
+    };
+    for (field, known) in known {
+        match (known, &entry[field.as_str()]) {
+            (Value::Object(parts), Value::Object(more)) => parts.extend(more.clone()),
+            (Value::String(text), Value::String(more)) => text.push_str(&format!("; {more}")),
+            _ => {}
+        }
+    }
+}
+
 fn print(figure: &Figure, measured: &Measured) {
-    let verdict = if measured.met { "met" } else { "MISSED" };
+    let verdict = match (&measured.value, measured.met) {
+        (Value::Null, _) => "SKIPPED",
+        (_, true) => "met",
+        (_, false) => "MISSED",
+    };
     let value = match &measured.value {
+        Value::Null => "-".to_owned(),
         Value::Object(parts) => {
             parts.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
         }
@@ -84,6 +105,21 @@ fn print(figure: &Figure, measured: &Measured) {
     println!("     peer: {}\n     {}", figure.peer, measured.note);
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_one_name_are_one_entry() {
+        let mut results = Map::new();
+        enter(&mut results, "F11", json!({ "value": { "components": 1000 }, "note": "a" }));
+        enter(&mut results, "F11", json!({ "value": { "clients": 1000 }, "note": "b" }));
+        enter(&mut results, "F1", json!({ "value": 7, "note": "c" }));
+        assert_eq!(results["F11"], json!({ "value": { "components": 1000, "clients": 1000 }, "note": "a; b" }));
+        assert_eq!(results["F1"], json!({ "value": 7, "note": "c" }));
+    }
 }

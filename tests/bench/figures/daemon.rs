@@ -161,4 +161,4 @@ const SETTLING: Duration = Duration::from_secs(5);
 const STARTS: usize = 11;
 /// A component among a thousand may cost this many times what it costs among 250.
 const LINEAR: f64 = 1.5;
-const NO_CLOUD: &str = "no cloud link, IPC or MQTT yet; no component";
+const NO_CLOUD: &str = "the IPC is open; no cloud link or MQTT yet; no component";

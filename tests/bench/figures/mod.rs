@@ -1,6 +1,7 @@
 //! One function per figure: how it is measured. Targets and peers are those of `docs/SPECIFICATION.md`.
 
 mod daemon;
+mod ipc;
 
 use std::io;
 use std::path::Path;
@@ -20,7 +21,7 @@ pub(crate) struct Figure {
 }
 
 pub(crate) struct Measured {
-    /// A number, or an object of sub-figures.
+    /// A number or an object of sub-figures; null where what it needs is missing, as the note says.
     pub(crate) value: Value,
     pub(crate) met: bool,
     /// Under which conditions, and what else was seen.
@@ -77,12 +78,52 @@ pub(crate) const FIGURES: &[Figure] = &[
         measure: daemon::local_deployment,
     },
     Figure {
+        name: "F8",
+        what: "IPC publish to subscriber, 100 bytes, one in flight",
+        unit: "us",
+        target: "p50 <= 106 us, CPU <= 64 us",
+        peer: "lite p50 531 us, CPU 513 us",
+        measure: ipc::latency,
+    },
+    Figure {
+        name: "F9",
+        what: "IPC throughput, Python SDK, 32 in flight",
+        unit: "messages/s, us of CPU per message",
+        target: "our CPU <= 0.1 of the client's",
+        peer: "lite 1,057 messages/s",
+        measure: ipc::sdk_throughput,
+    },
+    Figure {
+        name: "F10",
+        what: "largest message from publisher to subscriber",
+        unit: "bytes",
+        target: "128 KB, and up to a frame of 24 MiB",
+        peer: "lite 7.3 KB",
+        measure: ipc::largest_message,
+    },
+    Figure {
         name: "F11",
         what: "components running at once",
         unit: "components",
         target: "1000, cost linear",
         peer: "lite 50",
         measure: daemon::many_components,
+    },
+    Figure {
+        name: "F11",
+        what: "idle IPC clients, each with 10 subscriptions",
+        unit: "clients, bytes",
+        target: "1000, <= 8 KiB each, a publish costs the same among 10,000 subscriptions as alone",
+        peer: "lite 50 clients",
+        measure: ipc::clients,
+    },
+    Figure {
+        name: "fan-out",
+        what: "one IPC publish to 100 subscribers",
+        unit: "ms, us of CPU",
+        target: "100 times F8 at most",
+        peer: "not measured",
+        measure: ipc::fan_out,
     },
 ];
 
