@@ -80,6 +80,12 @@ impl TopicFilter {
         self.levels().any(|level| level == Self::ONE_LEVEL) || self.levels().last() == Some(Self::ALL_LEVELS)
     }
 
+    /// Whether there is a topic it matches: a wildcard beside other characters makes it match nothing.
+    pub fn can_match(&self) -> bool {
+        let is_good = |level: &str| [Self::ONE_LEVEL, Self::ALL_LEVELS].contains(&level) || !level.contains(WILDCARDS);
+        self.levels().all(is_good) && self.levels().next().is_some()
+    }
+
     pub fn matches(&self, topic: &Topic) -> bool {
         let mut wanted = self.levels().peekable();
         let mut given = topic.levels();
@@ -200,6 +206,8 @@ mod tests {
             for given in *yes {
                 assert!(filter(wanted).matches(&topic(given)), "{wanted} must take {given}");
             }
+            let is_odd = yes.is_empty();
+            assert_eq!(filter(wanted).can_match(), !is_odd, "{wanted}");
             for given in *no {
                 assert!(!filter(wanted).matches(&topic(given)), "{wanted} must not take {given}");
             }

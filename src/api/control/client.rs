@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::unix_path::UnixPath;
 use crate::wire::control::{Answer, ControlError, Fault, LineBuffer, MAX_ANSWER, PROTOCOL, Request};
@@ -16,6 +16,8 @@ use crate::wire::control::{Answer, ControlError, Fault, LineBuffer, MAX_ANSWER, 
 pub struct Client {
     stream: UnixStream,
     lines: LineBuffer,
+    /// When a follow ends by itself.
+    until: Option<Instant>,
 }
 
 impl Client {
@@ -32,7 +34,7 @@ impl Client {
             }
         })?;
         stream.set_read_timeout(Some(Self::PATIENCE)).map_err(ClientError::Lost)?;
-        let mut client = Self { stream, lines: LineBuffer::new(MAX_ANSWER) };
+        let mut client = Self { stream, lines: LineBuffer::new(MAX_ANSWER), until: None };
         match client.receive()? {
             Answer::Hello { protocol: PROTOCOL, .. } => Ok(client),
             Answer::Hello { protocol, version } => Err(ClientError::OtherProtocol { protocol, version }),
@@ -68,6 +70,19 @@ impl Client {
         ended
     }
 
+    /// As [`Client::follow`], with an end in time: then the error is [`ClientError::TimeIsOver`].
+    pub fn follow_until(
+        &mut self,
+        until: Instant,
+        request: &Request,
+        item: impl FnMut(Answer) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        self.until = Some(until);
+        let ended = self.follow(request, item);
+        self.until = None;
+        ended
+    }
+
     fn each(&mut self, request: &Request, mut item: impl FnMut(Answer) -> ControlFlow<()>) -> Result<(), ClientError> {
         self.stream.write_all(&request.encode()?).map_err(ClientError::Lost)?;
         loop {
@@ -85,6 +100,13 @@ impl Client {
 
     fn receive(&mut self) -> Result<Answer, ClientError> {
         loop {
+            if let Some(until) = self.until {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(ClientError::TimeIsOver);
+                }
+                self.stream.set_read_timeout(Some(left)).map_err(ClientError::Lost)?;
+            }
             if let Some(line) = self.lines.next_line()? {
                 return Ok(Answer::decode(&line)?);
             }
@@ -93,6 +115,7 @@ impl Client {
                 Ok(0) => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
                 Ok(read) => self.lines.tail().extend_from_slice(&chunk[..read]),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock && self.until.is_some() => {}
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Err(ClientError::NoAnswer),
                 Err(cause) => return Err(ClientError::Lost(cause)),
             }
@@ -115,6 +138,8 @@ pub enum ClientError {
     OtherProtocol { protocol: u32, version: String },
     #[error("the daemon did not answer within {} s", Client::PATIENCE.as_secs())]
     NoAnswer,
+    #[error("the time is over")]
+    TimeIsOver,
     #[error("the connection to the daemon broke")]
     Lost(#[source] io::Error),
     #[error("the daemon's answer makes no sense")]

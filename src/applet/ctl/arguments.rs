@@ -1,7 +1,9 @@
 //! The command line of `greengrass-cli`: commands and options of the AWS one, plus ours.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -9,6 +11,7 @@ use clap_complete::Shell;
 use super::values::{self, ComponentUser, NamedVersion};
 use crate::wire::name::{ComponentName, DeploymentId, GroupName};
 use crate::wire::state::FailureHandlingPolicy;
+use crate::wire::topic::{Topic, TopicFilter};
 
 /// Reads a command line that comes after the program's name.
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
@@ -75,6 +78,9 @@ pub(super) enum Command {
     /// Create local deployments and see what became of them
     #[command(subcommand)]
     Deployment(Deployment),
+    /// Publish and hear messages between components
+    #[command(subcommand)]
+    Pubsub(Pubsub),
     /// Read the logs of the daemon and of components
     #[command(subcommand)]
     Logs(Logs),
@@ -170,9 +176,53 @@ pub(super) struct Create {
 }
 
 #[derive(Subcommand, Debug)]
+pub(super) enum Pubsub {
+    /// Publish one message to the components of this device
+    Pub(Publish),
+    /// Show the messages that are published, one a line, until Ctrl-C
+    Sub(Subscribe),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = values::PUB_EXAMPLES)]
+pub(super) struct Publish {
+    /// Topic, without wildcards, e.g. sensors/kitchen/temperature
+    #[arg(value_name = "TOPIC")]
+    pub topic: Topic,
+    /// The message: a JSON object, or else text
+    #[arg(value_name = "MESSAGE", required_unless_present = "file")]
+    pub message: Option<OsString>,
+    /// Take the message from a file; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "message")]
+    pub file: Option<PathBuf>,
+    /// Fail unless the message is a JSON object
+    #[arg(long, conflicts_with = "binary")]
+    pub json: bool,
+    /// Publish the bytes as a binary message, even if they are JSON
+    #[arg(long)]
+    pub binary: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = values::SUB_EXAMPLES)]
+pub(super) struct Subscribe {
+    /// Topics, or filters with + for one level and # for all further ones
+    #[arg(value_name = "FILTER", required = true)]
+    pub filters: Vec<TopicFilter>,
+    /// End after so many messages
+    #[arg(short, long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+    /// End after so many seconds; with --count it is a failure when fewer messages came
+    #[arg(short, long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Subcommand, Debug)]
 pub(super) enum Logs {
     /// Merge log files in order of time, filter and show them
     Get(Box<Get>),
+    /// Show log lines as the daemon writes them, until Ctrl-C
+    Follow(Follow),
     /// List the log files in directories
     ListLogFiles {
         /// Directory to look in; repeat for more; also -ld [default: logs/ of the root directory]
@@ -223,6 +273,29 @@ pub(super) struct Get {
     /// Lines are syslog lines (RFC 3164)
     #[arg(short, long)]
     pub syslog: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = values::FOLLOW_EXAMPLES)]
+pub(super) struct Follow {
+    /// Components to hear; greengrass is the daemon itself [default: all]
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<ComponentName>,
+    /// Keywords, regular expressions or key=value: commas mean or, repeating means and
+    #[arg(short, long, value_name = "EXPRESSION", allow_hyphen_values = true)]
+    pub filter: Vec<String>,
+    /// Lines to show before a match
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    pub before: usize,
+    /// Lines to show after a match
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    pub after: usize,
+    /// Never colour what matched; also -nc
+    #[arg(long = "no-color")]
+    pub no_color: bool,
+    /// Show every field of a line
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -276,6 +349,24 @@ mod tests {
         assert_eq!((get.log_file.len(), get.log_dir.len(), get.filter.len()), (2, 1, 2));
         assert_eq!(get.time_window, ["-2d,+1h"]);
         assert!(get.follow && get.no_color && get.verbose && get.syslog);
+    }
+
+    #[test]
+    fn pubsub_refuses_what_cannot_be_meant() {
+        let arguments = line("pubsub sub a/# b -c 3 -t 0.5");
+        let Command::Pubsub(Pubsub::Sub(subscribe)) = arguments.command else { panic!() };
+        assert_eq!((subscribe.filters.len(), subscribe.count), (2, NonZeroU64::new(3)));
+        assert_eq!(subscribe.timeout, Some(Duration::from_millis(500)));
+        let arguments = line("pubsub pub t --file - --json");
+        let Command::Pubsub(Pubsub::Pub(publish)) = arguments.command else { panic!() };
+        assert!(publish.message.is_none() && publish.json);
+        let bad = ["pub", "pub t", "pub a/# m", "pub // m", "pub t m --file f", "pub t m --json --binary", "pub t m n"];
+        let more = ["sub", "sub a -c 0", "sub a -t 0", "sub a -t -1", "sub a -t nan", "sub a -t 1e99", "sub a -t x"];
+        for bad in bad.into_iter().chain(more) {
+            let words = format!("pubsub {bad}");
+            assert!(parse(words.split(' ').map(OsString::from).collect()).is_err(), "{bad}");
+        }
+        assert!(parse(["pubsub", "sub", ""].map(OsString::from).to_vec()).is_err());
     }
 
     #[test]

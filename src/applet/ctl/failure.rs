@@ -65,6 +65,21 @@ pub(super) enum Failure {
     TooLarge { option: &'static str, path: PathBuf, limit: u64 },
     #[error("component {name} is named twice, by {first} and by {second}: say what you want with one of them")]
     NamedTwice { name: ComponentName, first: &'static str, second: &'static str },
+    #[error("{option} {}: cannot read it", path.display())]
+    ReadMessage {
+        option: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("--json: the message is no JSON object such as {{\"a\":1}}")]
+    NoObject {
+        /// None for JSON that is something else.
+        #[source]
+        cause: Option<serde_json::Error>,
+    },
+    #[error("the time is over, and {came} of {wanted} messages came")]
+    TimeIsOver { came: u64, wanted: u64 },
     #[error(transparent)]
     Logs(#[from] super::logs::LogsError),
     #[error("cannot print")]
@@ -92,7 +107,7 @@ impl Failure {
             Self::Ask { cause, .. } => ask_exit_code(cause),
             Self::SomeFailed { code } => *code,
             Self::Ended { status: DeploymentStatus::Canceled | DeploymentStatus::Rejected } => REFUSED,
-            Self::Ended { .. } | Self::Print(_) => FAILED,
+            Self::Ended { .. } | Self::Print(_) | Self::TimeIsOver { .. } => FAILED,
             Self::Logs(error) => {
                 if error.is_usage() {
                     USAGE
@@ -101,10 +116,11 @@ impl Failure {
                 }
             }
             Self::ReaderGone => 0,
-            Self::Path { .. } | Self::NotADirectory { .. } => REFUSED,
+            Self::Path { .. } | Self::NotADirectory { .. } | Self::ReadMessage { .. } => REFUSED,
             Self::NothingToDo
             | Self::NotUtf8 { .. }
             | Self::NotJson { .. }
+            | Self::NoObject { .. }
             | Self::TooLarge { .. }
             | Self::NamedTwice { .. } => USAGE,
         }
@@ -134,6 +150,7 @@ fn ask_exit_code(error: &ClientError) -> u8 {
         ClientError::Refused(fault) => fault_exit_code(fault),
         ClientError::Forbidden { .. } => REFUSED,
         ClientError::NoDaemon { .. } | ClientError::NoAnswer | ClientError::Lost(_) => UNREACHABLE,
+        ClientError::TimeIsOver => FAILED,
         ClientError::OtherProtocol { .. } | ClientError::Unreadable(_) | ClientError::OutOfTurn => FAILED,
     }
 }

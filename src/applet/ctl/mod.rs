@@ -9,7 +9,7 @@
 //! | 69 | the daemon cannot be reached |
 //!
 //! Text goes out in the shape of the AWS CLI, for scripts read it; `--output json` prints one document per command
-//! (one per line for `logs get`). Complaints and progress go to standard error.
+//! (one per line for `logs` and `pubsub sub`). Complaints and progress go to standard error.
 
 mod arguments;
 mod component;
@@ -18,6 +18,7 @@ mod deployment;
 mod failure;
 mod logs;
 mod print;
+mod pubsub;
 mod request;
 mod status;
 mod values;
@@ -59,6 +60,7 @@ fn execute(arguments: &Arguments, printer: &mut Printer<impl std::io::Write>) ->
     match &arguments.command {
         Command::Component(command) => component::run(command, &mut connect()?, printer),
         Command::Deployment(command) => deployment::run(command, connect, printer),
+        Command::Pubsub(command) => pubsub::run(command, connect, printer),
         Command::Logs(command) => logs::run(command, &root, printer),
         Command::Config(command) => config::run(command, &mut connect()?, printer),
         Command::Status => status::run(&mut connect()?, printer),

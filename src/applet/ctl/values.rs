@@ -1,5 +1,7 @@
 //! Values on the command line, parsed into what the daemon speaks; and the long help texts.
 
+use std::time::Duration;
+
 use clap_complete::Shell;
 
 use crate::wire::name::{ComponentName, ComponentVersion, GroupName, NameError};
@@ -21,6 +23,41 @@ pub(super) const LOGS_EXAMPLES: &str = "Examples:\n  \
     greengrass-cli logs get -t 2026-01-01T12:00:00,2026-01-02 -f Installed,serviceName=HelloWorld -b 2\n\n\
     Times are UTC: 2026-01-01, 12:00:00, 2026-01-01T12:00:00, or offsets from now such as -2d or -1hr-30min.\n\
     An empty or missing end of a window means now.";
+
+pub(super) const FOLLOW_EXAMPLES: &str = "Examples:\n  \
+    greengrass-cli logs follow\n  \
+    greengrass-cli logs follow HelloWorld greengrass\n  \
+    greengrass-cli logs follow -f level=WARN -a 3\n\n\
+    The lines come through the daemon, so this needs no access to the log files; 'logs get' reads what was written \
+    before.";
+
+pub(super) const PUB_EXAMPLES: &str = "Examples:\n  \
+    greengrass-cli pubsub pub sensors/kitchen '{\"celsius\": 21.5}'\n  \
+    greengrass-cli pubsub pub greetings 'Good morning'\n  \
+    greengrass-cli pubsub pub pictures/1 --binary --file picture.png\n  \
+    date | greengrass-cli pubsub pub clock --file -\n\n\
+    A JSON object is published as a JSON message, anything else as a binary one: a component that expects the other \
+    kind does not see it. Behind -- a message may begin with a dash.";
+
+pub(super) const SUB_EXAMPLES: &str = "Examples:\n  \
+    greengrass-cli pubsub sub '#'\n  \
+    greengrass-cli pubsub sub sensors/+/temperature greetings\n  \
+    greengrass-cli --output json pubsub sub 'sensors/#' --count 1 --timeout 10\n\n\
+    A line is the topic, a space and the message, in which control characters are replaced. With --output json it is \
+    an object with topic, from, and json or binary (base64).\n\
+    a/# takes a/b and a/b/c, but not a. Quote filters with #: it begins a comment in a shell.";
+
+/// A span of time in seconds, with or without a fraction.
+pub(super) fn seconds(text: &str) -> Result<Duration, ValueError> {
+    let seconds: f64 = text.parse().map_err(|_| ValueError::Seconds)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
+        _ => Err(ValueError::Seconds),
+    }
+}
+
+/// Clocks can count as far.
+const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
 /// `name=version`, the value of `--merge`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,6 +136,8 @@ pub(super) enum ValueError {
     GroupWithColon,
     #[error("write ROLLBACK or DO_NOTHING, in capitals")]
     FailurePolicy,
+    #[error("write a number of seconds above 0, such as 10 or 0.5")]
+    Seconds,
     #[error("write bash, zsh or fish")]
     Shell,
 }

@@ -13,12 +13,14 @@ use super::merge::{Source, Whole, merge};
 use super::select::Selector;
 use super::show::Show;
 use super::window::{self, Windows};
+use crate::api::control::Client;
 use crate::applet::ctl::arguments::Get;
-use crate::applet::ctl::failure::{Failure, connect};
+use crate::applet::ctl::failure::Failure;
 use crate::applet::ctl::print::Printer;
 use crate::applet::ctl::request::failed;
 use crate::sys::watch::DirectoryWatch;
 use crate::wire::control::{Answer, Request};
+use crate::wire::name::ComponentName;
 
 /// Wakes when something is written in the directories of the logs.
 #[derive(Debug)]
@@ -65,22 +67,22 @@ pub(super) fn files(
     Ok(())
 }
 
-/// Shows the lines the daemon writes from now on.
+/// Shows the lines the daemon writes from now on, of these logs or of all.
 pub(super) fn daemon(
-    root: &Path,
+    client: &mut Client,
+    only: &[ComponentName],
     selector: &impl Fn() -> Selector,
     windows: &Windows,
     show: &Show,
     printer: &mut Printer<impl Write>,
 ) -> Result<(), Failure> {
-    let mut client = connect(root)?;
     let mut logs: BTreeMap<String, Selector> = BTreeMap::new();
     let mut printed = Ok(());
     let followed = client.follow(&Request::FollowLogs, |answer| {
         let now = window::milliseconds(SystemTime::now());
         let mut chosen = VecDeque::new();
         match answer {
-            Answer::Log { log, line } => {
+            Answer::Log { log, line } if only.is_empty() || only.iter().any(|name| name.as_str() == log) => {
                 let entry = Entry::parse(line, Shape::Greengrass, now, now);
                 logs.entry(log).or_insert_with(selector).take(entry, &mut chosen);
             }

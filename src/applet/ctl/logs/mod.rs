@@ -1,4 +1,4 @@
-//! `logs get|list-log-files|list-keywords`: reads log files, with or without a daemon.
+//! `logs get|list-log-files|list-keywords`: reads log files, with or without a daemon. `logs follow`: with one.
 //!
 //! Each log (a file with its rotated ancestors) is read and filtered by itself, one entry at a time; then the logs are
 //! merged in order of time. So memory does not depend on what the files hold, and `--max-log-queue-size`, which
@@ -19,9 +19,10 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use super::arguments::{Get, Logs};
-use super::failure::Failure;
+use super::arguments::{Follow, Get, Logs};
+use super::failure::{Failure, connect};
 use super::print::Printer;
+use super::request::ask;
 use entry::Shape;
 use files::Log;
 use filter::Filter;
@@ -30,11 +31,15 @@ use select::Selector;
 use show::Show;
 use window::Windows;
 
+use crate::api::control::Client;
 use crate::store::paths::Paths;
+use crate::wire::control::{Answer, Request};
+use crate::wire::name::ComponentName;
 
 pub(super) fn run(command: &Logs, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), Failure> {
     match command {
         Logs::Get(get) => self::get(get, root, printer),
+        Logs::Follow(follow) => self::follow(follow, root, printer),
         Logs::ListLogFiles { log_dir } => list_files(&directories(log_dir, root), printer),
         Logs::ListKeywords { syslog } => list_keywords(*syslog, printer),
     }
@@ -46,7 +51,7 @@ fn get(get: &Get, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), 
     let filter = Filter::parse(&get.filter)?;
     let windows = Windows::parse(&get.time_window, now)?;
     let selector = || Selector::new(filter.clone(), windows.clone(), get.before, get.after);
-    let show = Show::new(get, printer.is_json());
+    let show = Show::new(get.verbose, get.no_color, printer.is_json());
     if get.syslog && get.verbose {
         eprintln!("greengrass-cli: note: --verbose means nothing for syslog lines");
     }
@@ -61,7 +66,7 @@ fn get(get: &Get, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), 
             if get.follow && !named && cause.kind() == io::ErrorKind::PermissionDenied =>
         {
             // The directory is root's alone, but the daemon reads its lines to whoever may control it.
-            return follow::daemon(root, &selector, &windows, &show, printer);
+            return follow::daemon(&mut connect(root)?, &[], &selector, &windows, &show, printer);
         }
         found => found?,
     };
@@ -79,6 +84,30 @@ fn get(get: &Get, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), 
         }
         None => Ok(()),
     }
+}
+
+fn follow(follow: &Follow, root: &Path, printer: &mut Printer<impl Write>) -> Result<(), Failure> {
+    let filter = Filter::parse(&follow.filter)?;
+    let selector = || Selector::new(filter.clone(), Windows::default(), follow.before, follow.after);
+    let show = Show::new(follow.verbose, follow.no_color, printer.is_json());
+    let mut client = connect(root)?;
+    for name in unknown(&follow.components, &mut client)? {
+        eprintln!("greengrass-cli: note: there is no component {name}; its lines are shown when there is one");
+    }
+    follow::daemon(&mut client, &follow.components, &selector, &Windows::default(), &show, printer)
+}
+
+/// Those that are neither a component now nor the daemon.
+fn unknown<'a>(names: &'a [ComponentName], client: &mut Client) -> Result<Vec<&'a ComponentName>, Failure> {
+    const DAEMON: &str = "greengrass";
+    if names.iter().all(|name| name.as_str() == DAEMON) {
+        return Ok(Vec::new());
+    }
+    let known = ask(client, &Request::Components)?;
+    let is_known = |name: &ComponentName| {
+        known.iter().any(|answer| matches!(answer, Answer::Component(component) if component.name == *name))
+    };
+    Ok(names.iter().filter(|name| name.as_str() != DAEMON && !is_known(name)).collect())
 }
 
 fn logs(get: &Get, root: &Path, shape: Shape) -> Result<Vec<Log>, LogsError> {

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::entry::{Entry, Shape};
-use crate::applet::ctl::arguments::Get;
 use crate::applet::ctl::failure::Failure;
 use crate::applet::ctl::print::Printer;
 
@@ -25,9 +24,9 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(get: &Get, json: bool) -> Self {
+    pub(super) fn new(verbose: bool, no_color: bool, json: bool) -> Self {
         let terminal = io::stdout().is_terminal();
-        Self { json, verbose: get.verbose, colour: terminal && !get.no_color, terminal }
+        Self { json, verbose, colour: terminal && !no_color, terminal }
     }
 
     pub(super) fn print(&self, entry: &Entry, printer: &mut Printer<impl Write>) -> Result<(), Failure> {
