@@ -43,6 +43,11 @@ impl Account {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Those bytes do not wait any more.
     pub(super) fn done(&self, bytes: usize) {
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use super::operations;
 use super::outbox::{Events, Outbox};
 use super::streams::{Step, Streams};
 use crate::wire::eventstream::{Assembler, FeedError, MAX_MESSAGE, Message, MessageType, Outgoing, flags};
-use crate::wire::ipc::{IpcError, Operation};
+use crate::wire::ipc::{ErrorKind, IpcError, Operation};
 use crate::wire::principal::Principal;
 
 /// Requests of one connection that may wait for a service before no more are read.
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     /// Keeps the principal's count of connections.
     _place: Place,
     streams: Streams<Open>,
+    /// News of the policies: what was allowed may not be any more.
+    policies: watch::Receiver<u64>,
     outbox: Arc<Outbox>,
     /// Requests that wait for a service.
     jobs: JoinSet<Done>,
@@ -88,6 +90,7 @@ impl Connection {
     pub(super) fn new(stream: UnixStream, services: Arc<Services>, principal: Principal, place: Place) -> Self {
         Self {
             stream,
+            policies: services.access.changed(),
             services,
             principal,
             assembler: Assembler::new(MAX_MESSAGE),
@@ -149,6 +152,7 @@ impl Connection {
                     self.done(done);
                 }
             }
+            Ok(()) = self.policies.changed() => self.recheck(),
             _ = closing.wait_for(|closing| *closing) => return Err(End::GoingDown),
         }
         self.outbox.write_to(&self.stream).map_err(End::Lost)
@@ -246,6 +250,20 @@ impl Connection {
                     self.outbox.push(end.encode(b""));
                 }
             }
+        }
+    }
+
+    /// Ends the streams whose principal may not have them any more.
+    fn recheck(&mut self) {
+        let denied = |open: &Open| {
+            let resource = open.resource.as_deref()?;
+            self.services.access.check(&self.principal, open.operation, Some(resource)).err()
+        };
+        let denied: Vec<_> = self.streams.iter().filter_map(|(stream, open)| Some((stream, denied(open)?))).collect();
+        for (stream, denied) in denied {
+            self.streams.remove(stream);
+            info!(client = %self.principal, "A stream ends with the policy that allowed it: {denied}.");
+            self.fail(stream, &IpcError::new(ErrorKind::Unauthorized, denied.to_string()));
         }
     }
 

@@ -264,3 +264,94 @@ impl Events {
         Outgoing::new(MessageType::ApplicationMessage, self.stream).model(self.model_type)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::api::ipc::account::Accounts;
+    use crate::wire::eventstream::Message;
+    use crate::wire::principal::Principal;
+
+    fn outbox() -> Arc<Outbox> {
+        let accounts = Accounts::default();
+        let place = accounts.open(&Principal::Client("c".into())).unwrap();
+        Arc::new(Outbox::new(place.account()))
+    }
+
+    fn event(stream: i32) -> Outgoing<'static> {
+        Outgoing::new(MessageType::ApplicationMessage, stream).model("m")
+    }
+
+    fn payload(length: usize) -> Arc<[u8]> {
+        (0..length).map(|place| u8::try_from(place % 251).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn outbox_writes_what_was_put_however_little_the_socket_takes() {
+        let outbox = outbox();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut expected = Vec::new();
+        for (stream, length) in [(1, 0), (2, 10), (3, Outbox::COPIED), (4, Outbox::COPIED + 1), (5, 700_000), (6, 3)] {
+            let payload = payload(length);
+            assert_eq!(outbox.offer(&event(stream), &payload), Offered::Taken);
+            expected.extend(event(stream).encode(&payload));
+            outbox.push(event(stream).encode(b"r"));
+            expected.extend(event(stream).encode(b"r"));
+        }
+        let read = drain(&outbox, &ours, &mut theirs, expected.len()).await;
+        assert!(read == expected, "the bytes differ");
+        assert!(Message::decode(&event(9).encode(&payload(9))).is_ok());
+        assert_eq!(outbox.account.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn outbox_drops_events_for_a_slow_reader_and_never_responses() {
+        let outbox = outbox();
+        let large = payload(1 << 20);
+        let taken = (0..10).filter(|_| outbox.offer(&event(1), &large) == Offered::Taken).count();
+        assert_eq!(taken, 4);
+        outbox.push(b"response".to_vec());
+        assert!(!outbox.has_room());
+        let second = event(2);
+        let waiting = outbox.send(&second, &large);
+        tokio::pin!(waiting);
+        assert!(poll_once(waiting.as_mut()).is_none());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        drain(&outbox, &ours, &mut theirs, 4 * event(1).encode(&large).len() + b"response".len()).await;
+        assert_eq!(waiting.await, Ok(()));
+        outbox.close();
+        assert_eq!(outbox.offer(&event(1), &large), Offered::Closed);
+        assert_eq!(outbox.send(&event(1), &large).await, Err(Closed));
+        assert_eq!(outbox.account.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn outbox_takes_no_message_longer_than_the_protocol_allows() {
+        let outbox = outbox();
+        assert_eq!(outbox.offer(&event(1), &payload(MAX_MESSAGE)), Offered::Full);
+        assert_eq!(outbox.offer(&event(1), &payload(MAX_MESSAGE - 200)), Offered::Taken);
+    }
+
+    async fn drain(outbox: &Outbox, ours: &UnixStream, theirs: &mut UnixStream, length: usize) -> Vec<u8> {
+        let mut read = vec![0; length];
+        let writing = async {
+            while !outbox.is_empty() {
+                ours.writable().await.unwrap();
+                outbox.write_to(ours).unwrap();
+            }
+        };
+        let ((), result) = tokio::join!(writing, theirs.read_exact(&mut read));
+        result.unwrap();
+        read
+    }
+
+    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.poll(&mut context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
+    }
+}
