@@ -22,6 +22,8 @@ mod device;
 #[path = "sdk/stage.rs"]
 mod stage;
 mod support;
+#[path = "sdk/updates.rs"]
+mod updates;
 
 use stage::{Role, Stage};
 
