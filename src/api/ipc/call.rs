@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::Services;
 use super::outbox::Events;
+use crate::service::access::Denied;
 use crate::wire::ipc::{ErrorKind, IpcError, Operation};
 use crate::wire::principal::Principal;
 
@@ -24,11 +25,19 @@ pub(super) struct Call {
 impl Call {
     /// Whether policies let the principal do this to `resource`.
     pub(super) fn authorize(&self, resource: &str) -> Result<(), IpcError> {
-        self.services.access.check(&self.principal, self.operation, Some(resource)).map_err(|denied| {
-            warn!(component = %self.principal, "{denied}.");
-            IpcError::new(ErrorKind::Unauthorized, denied.to_string())
-        })
+        self.services.access.check(&self.principal, self.operation, Some(resource)).map_err(|denied| refuse(&denied))
     }
+
+    /// The refusal of what no policy could allow.
+    pub(super) fn deny(&self, resource: &str) -> IpcError {
+        let (principal, operation) = (self.principal.clone(), self.operation);
+        refuse(&Denied { principal, operation, resource: Some(resource.into()) })
+    }
+}
+
+fn refuse(denied: &Denied) -> IpcError {
+    warn!(component = %denied.principal, "{denied}.");
+    IpcError::new(ErrorKind::Unauthorized, denied.to_string())
 }
 
 /// How an operation goes on; ready at once unless it has to wait for a service.

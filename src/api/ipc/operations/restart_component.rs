@@ -1,0 +1,26 @@
+//! `RestartComponent`: one component from its Startup on.
+
+use super::components::{Target, named, refusal};
+use crate::api::ipc::call::Call;
+use crate::service::supervisor::Refused;
+use crate::wire::ipc::IpcError;
+use crate::wire::ipc::components::{RequestStatus, RestartComponentRequest, RestartComponentResponse};
+
+/// `SUCCEEDED` means taken up, `FAILED` that the component is there and cannot be restarted now.
+/// `ResourceNotFoundError` is not declared for it, but is what the reference answers.
+pub(super) async fn answer(
+    call: &Call,
+    request: RestartComponentRequest,
+) -> Result<RestartComponentResponse, IpcError> {
+    let name = named(request.component_name)?;
+    call.authorize(&name)?;
+    let failed = |message| RestartComponentResponse { restart_status: RequestStatus::Failed, message: Some(message) };
+    match Target::of(&name)? {
+        Target::Own(name) => Ok(failed(format!("{name} is part of the core: it cannot be restarted alone"))),
+        Target::Kept(name) => match call.services.supervisor.restart(name).await {
+            Ok(()) => Ok(RestartComponentResponse { restart_status: RequestStatus::Succeeded, message: None }),
+            Err(refused @ Refused::WrongState { .. }) => Ok(failed(refused.to_string())),
+            Err(refused) => Err(refusal(&refused)),
+        },
+    }
+}
