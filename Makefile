@@ -7,7 +7,7 @@ NATIVE = $(shell uname -m)-unknown-linux-musl
 # Those that every `make test` builds and starts.
 TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 # What `make fuzz` runs, and for how many seconds each.
-TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request
+TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control
 TIME = 60
 
 .DEFAULT_GOAL := help

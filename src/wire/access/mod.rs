@@ -7,12 +7,15 @@
 //! One member that cannot be understood voids the whole map of its component: nobody can say what it should have
 //! restricted. Everything else that is wrong costs only what it names. Each defect is a [`Finding`].
 
+pub(crate) mod definition;
 mod finding;
 mod pattern;
 mod policies;
 mod read;
 mod resources;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use finding::Finding;
 pub use policies::Policies;
@@ -28,7 +31,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    fn of(service: &str) -> Self {
+    pub(crate) fn of(service: &str) -> Self {
         if service == MQTT_PROXY { Self::Mqtt } else { Self::Plain }
     }
 }
@@ -36,5 +39,6 @@ impl Style {
 const PUBSUB: &str = "aws.greengrass.ipc.pubsub";
 const MQTT_PROXY: &str = "aws.greengrass.ipc.mqttproxy";
 const CLI: &str = "aws.greengrass.Cli";
+const METRICS: &str = "aws.greengrass.ipc.componentmetric";
 /// Every component may get credentials: policies about it are taken for known and change nothing.
 const TOKEN_EXCHANGE: &str = "aws.greengrass.TokenExchangeService";

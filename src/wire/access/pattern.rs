@@ -14,7 +14,7 @@ pub(super) struct Pattern {
 /// What lies behind the prefix.
 ///
 /// A `+` takes a whole level, so where it ends is certain; and of several places for what stands between two `*`, the
-/// first one leaves most to the rest. Nothing is ever tried twice.
+/// first one leaves most to the rest: no choice is ever taken back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Tail {
     /// Right behind the prefix.
@@ -44,8 +44,10 @@ enum Ending {
 }
 
 impl Pattern {
-    /// Longer ones are refused: four times what an ARN can have.
-    pub(super) const MAX_BYTES: usize = 8192;
+    /// Longer ones are refused: twice what an ARN can have.
+    pub(super) const MAX_BYTES: usize = 4096;
+    /// `+` that one may have: a bound on what is tried for each level of a resource.
+    const MAX_LEVELS: usize = 32;
 
     pub(super) fn parse(resource: &str, style: Style) -> Result<Self, PatternError> {
         if resource.chars().all(char::is_whitespace) {
@@ -79,6 +81,9 @@ impl Pattern {
                 character => pieces.literal.push(character),
             }
         }
+        if pieces.levels > Self::MAX_LEVELS {
+            return Err(PatternError::TooManyLevels);
+        }
         Ok(pieces.into_pattern(ending))
     }
 }
@@ -94,6 +99,7 @@ struct Pieces {
     done: Vec<Piece>,
     piece: Piece,
     literal: String,
+    levels: usize,
 }
 
 impl Pieces {
@@ -105,6 +111,7 @@ impl Pieces {
 
     fn level(&mut self) {
         self.flush();
+        self.levels += 1;
         self.piece.push(Token::Level);
     }
 
@@ -142,13 +149,21 @@ impl Tail {
             return self.ending.allows(text, at);
         };
         for piece in others {
-            let Some(end) = ends(piece, text, at).next() else { return false };
-            at = end;
+            let first = match piece.as_slice() {
+                [Token::Text(only)] => text[at..].find(&**only).map(|begin| at + begin + only.len()),
+                piece => ends(piece, text, at).next(),
+            };
+            let Some(first) = first else { return false };
+            at = first;
         }
-        if let ([Token::Text(only)], Ending::Here) = (last.as_slice(), self.ending) {
-            return text[at..].ends_with(&**only);
+        match (last.as_slice(), self.ending) {
+            ([Token::Text(only)], Ending::Here) => text[at..].ends_with(&**only),
+            ([Token::Text(only)], Ending::Below) => {
+                slashes(text, at).chain([text.len()]).any(|end| text[at..end].ends_with(&**only))
+            }
+            ([Token::Text(only)], Ending::Anywhere) => text[at..].contains(&**only),
+            (piece, ending) => ends(piece, text, at).any(|end| ending.allows(text, end)),
         }
-        ends(last, text, at).any(|end| self.ending.allows(text, end))
     }
 }
 
@@ -170,20 +185,21 @@ fn end(piece: &[Token], text: &str, from: usize) -> Option<usize> {
     })
 }
 
-/// Every place where `piece` can end when it begins at `from` or later, in order. It begins with a text.
+/// Every place where `piece` can end when it begins at `from` or later, in order. It begins with a text, and a `+`
+/// comes behind that: only where levels begin is anything to be tried.
 fn ends<'a>(piece: &'a [Token], text: &'a str, from: usize) -> impl Iterator<Item = usize> + 'a {
-    let literal = match piece.first() {
-        Some(Token::Text(literal)) => &**literal,
-        _ => "",
+    let (literal, behind) = match piece.split_first() {
+        Some((Token::Text(literal), behind)) => (&**literal, behind),
+        _ => ("", piece),
     };
-    let mut next = Some(from);
-    std::iter::from_fn(move || {
-        let from = next?;
-        let begin = from + text.get(from..)?.find(literal)?;
-        next = text[begin..].chars().next().map(|character| begin + character.len_utf8());
-        Some(end(piece, text, begin))
-    })
-    .flatten()
+    slashes(text, from)
+        .map(|slash| slash + 1)
+        .filter(move |level| text[from..*level].ends_with(literal))
+        .filter_map(move |level| end(behind, text, level))
+}
+
+fn slashes(text: &str, from: usize) -> impl Iterator<Item = usize> {
+    text[from..].match_indices('/').map(move |(at, _)| from + at)
 }
 
 /// Why a resource is refused.
@@ -191,8 +207,10 @@ fn ends<'a>(piece: &'a [Token], text: &'a str, from: usize) -> impl Iterator<Ite
 pub enum PatternError {
     #[error("it is empty")]
     Empty,
-    #[error("it is longer than 8192 bytes")]
+    #[error("it is longer than 4096 bytes")]
     TooLong,
+    #[error("it has more than 32 '+'")]
+    TooManyLevels,
     #[error("of the escapes there are only ${{*}}, ${{$}} and ${{?}}")]
     Escape,
     #[error("'?' is no wildcard, itself is written ${{?}}")]

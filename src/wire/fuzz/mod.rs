@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets: what must hold for any bytes at all. They panic when it does not.
 
+mod access_control;
 mod control;
 mod eventstream;
 mod interpolate;
@@ -8,6 +9,7 @@ mod recipe;
 mod topic;
 mod version_requirement;
 
+pub use access_control::access_control;
 pub use control::control;
 pub use eventstream::eventstream;
 pub use interpolate::interpolate;
