@@ -57,10 +57,8 @@ impl Handle {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.is_of(&self.0.tree.borrow()) {
             let tree = self.0.tree.borrow().clone();
-            if let Some(recompiled) = state.take_up(&tree) {
-                for finding in recompiled.findings {
-                    error!("{finding}.");
-                }
+            if let Some(findings) = state.take_up(&tree) {
+                findings.iter().for_each(|finding| error!("{finding}."));
                 self.0.generation.send_modify(|generation| *generation += 1);
             }
         }

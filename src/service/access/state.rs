@@ -11,22 +11,16 @@ pub(super) struct State {
     tree: Tree,
 }
 
-/// What taking up a tree changed.
-#[derive(Debug)]
-pub(super) struct Recompiled {
-    pub(super) findings: Vec<Finding>,
-}
-
 impl State {
     /// Whether the rules are those of `tree`.
     pub(super) fn is_of(&self, tree: &Tree) -> bool {
         self.tree.is_copy_of(tree)
     }
 
-    /// Makes the rules those of `tree`; `None` when no policy is other than before.
-    pub(super) fn take_up(&mut self, tree: &Tree) -> Option<Recompiled> {
+    /// Makes the rules those of `tree`, and tells what is wrong with those that changed; `None` when none did.
+    pub(super) fn take_up(&mut self, tree: &Tree) -> Option<Vec<Finding>> {
         let earlier = std::mem::replace(&mut self.tree, tree.clone());
-        let mut recompiled = None;
+        let mut findings = None;
         for key in earlier.unshared_children(tree, &KeyPath::new(["services"])) {
             let at = KeyPath::service(&key).join_all(["configuration", "accessControl"]);
             let value = tree.value(&at);
@@ -40,8 +34,8 @@ impl State {
                 None => Default::default(),
             };
             self.rules.set(component, policies);
-            recompiled.get_or_insert(Recompiled { findings: Vec::new() }).findings.extend(found);
+            findings.get_or_insert_with(Vec::new).extend(found);
         }
-        recompiled
+        findings
     }
 }
