@@ -11,6 +11,7 @@ mod line;
 mod message;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,6 +87,8 @@ pub enum Request {
     FollowTopics {
         filters: Vec<TopicFilter>,
     },
+    /// One [`Answer::DebugPassword`].
+    CreateDebugPassword,
     /// One [`Answer::Config`]: the value at a JSON pointer, or at keys joined with dots.
     Config {
         path: String,
@@ -122,6 +125,7 @@ pub enum Answer {
     Missed {
         count: u64,
     },
+    DebugPassword(DebugPassword),
     Config {
         value: Value,
     },
@@ -175,6 +179,23 @@ pub struct ComponentChange {
     pub status_code: StatusCode,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+/// A password of the local debug console.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DebugPassword {
+    pub username: String,
+    pub password: String,
+    /// In milliseconds since 1970.
+    pub expires: u64,
+}
+
+/// Never shows the password.
+impl fmt::Debug for DebugPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebugPassword").field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// Why a request was not carried out.

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use tracing::info;
+
 use super::connection::{Connection, Gone};
 use super::{Services, follow, key_path, topics};
-use crate::service::{deploy, supervisor};
-use crate::wire::control::{Answer, Code, ComponentDetails, DaemonStatus, Fault, Request};
+use crate::base::clock::Timestamp;
+use crate::base::report::Report;
+use crate::service::{config, debug_password, deploy, supervisor};
+use crate::wire::control::{Answer, Code, ComponentDetails, DaemonStatus, DebugPassword, Fault, Request};
 use crate::wire::name::ComponentName;
 
 /// Sends the items of the answer; its last line is the caller's to send.
@@ -42,6 +46,16 @@ pub(super) async fn answer(to: &mut Connection, request: Request, services: &Ser
         Request::FollowLogs => follow::logs(to, services.logs.subscribe()).await?,
         Request::Publish { topic, payload } => topics::publish(to, topic, payload, &services.pubsub).await?,
         Request::FollowTopics { filters } => topics::follow(to, &filters, &services.pubsub).await?,
+        Request::CreateDebugPassword => {
+            let made = debug_password::create(&services.config, Timestamp::now()).await?;
+            info!(uid = to.user(), "A password for the debug console was made.");
+            to.send(&Answer::DebugPassword(DebugPassword {
+                username: debug_password::USERNAME.into(),
+                password: made.password,
+                expires: made.expires.0,
+            }))
+            .await?;
+        }
         Request::Config { path } => {
             let value = key_path::read(&path, &services.config)?;
             to.send(&Answer::Config { value }).await?;
@@ -102,6 +116,16 @@ impl From<Fault> for Unanswered {
 impl From<Gone> for Unanswered {
     fn from(gone: Gone) -> Self {
         Self::Gone(gone)
+    }
+}
+
+impl From<config::ConfigError> for Unanswered {
+    fn from(error: config::ConfigError) -> Self {
+        let code = match error {
+            config::ConfigError::GoingDown => Code::GoingDown,
+            _ => Code::Failed,
+        };
+        Self::Refused(Fault { code, message: Report(&error).to_string() })
     }
 }
 

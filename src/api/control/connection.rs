@@ -66,6 +66,11 @@ impl Connection {
         self.send(&last).await
     }
 
+    /// The user id of the peer.
+    pub(super) fn user(&self) -> u32 {
+        self.peer.uid
+    }
+
     /// Who speaks to components from here.
     pub(super) fn principal(&self) -> Principal {
         Principal::Client(format!("greengrass-cli#user-{}", self.peer.uid).into())

@@ -87,6 +87,8 @@ pub(super) enum Command {
     /// Read the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Make a password for the local debug console, good for eight hours
+    GetDebugPassword,
     /// Show the daemon's version, uptime, means of isolation and counts
     Status,
     /// Print the completion script of a shell

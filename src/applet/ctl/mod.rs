@@ -14,6 +14,7 @@
 mod arguments;
 mod component;
 mod config;
+mod debug_password;
 mod deployment;
 mod failure;
 mod logs;
@@ -63,6 +64,7 @@ fn execute(arguments: &Arguments, printer: &mut Printer<impl std::io::Write>) ->
         Command::Pubsub(command) => pubsub::run(command, connect, printer),
         Command::Logs(command) => logs::run(command, &root, printer),
         Command::Config(command) => config::run(command, &mut connect()?, printer),
+        Command::GetDebugPassword => debug_password::run(&mut connect()?, printer),
         Command::Status => status::run(&mut connect()?, printer),
         Command::Completion { shell } => printer.text(&completion::script(*shell)),
     }

@@ -18,6 +18,7 @@ fn requests() -> Vec<(Request, &'static str)> {
     vec![
         (Request::Status, r#""status""#),
         (Request::Components, r#""components""#),
+        (Request::CreateDebugPassword, r#""createDebugPassword""#),
         (Request::Component { name: name("A.b") }, r#"{"component":{"name":"A.b"}}"#),
         (Request::Restart { name: name("A") }, r#"{"restart":{"name":"A"}}"#),
         (
@@ -92,6 +93,7 @@ fn answer_is_the_same_after_a_round_trip() {
             from: "greengrass-cli#user-0".into(),
             payload: json_payload("{\"a\":\n1}"),
         })),
+        Answer::DebugPassword(DebugPassword { username: "debug".into(), password: "secret".into(), expires: 1 }),
         Answer::Missed { count: 7 },
         Answer::Config { value: json!(null) },
         Answer::Done,
@@ -102,6 +104,12 @@ fn answer_is_the_same_after_a_round_trip() {
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "one line: {answer:?}");
         assert_eq!(Answer::decode(&line).unwrap(), answer);
     }
+}
+
+#[test]
+fn password_is_never_shown_by_debug() {
+    let made = DebugPassword { username: "debug".into(), password: "secret".into(), expires: 1 };
+    assert!(!format!("{:?}", Answer::DebugPassword(made)).contains("secret"));
 }
 
 #[test]
