@@ -91,6 +91,13 @@ impl<R> Opened<R> {
 }
 
 impl Reply {
+    /// The payload of the response.
+    pub(super) fn payload(&self) -> &[u8] {
+        match self {
+            Self::Final(response) | Self::Open { response, .. } => response,
+        }
+    }
+
     pub(super) fn once(response: &impl Serialize) -> Result<Self, IpcError> {
         json(response).map(Self::Final)
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tracing::{debug, info};
 
 use super::Services;
@@ -24,9 +24,15 @@ use crate::wire::principal::Principal;
 /// Requests of one connection that may wait for a service before no more are read.
 const IN_HAND: usize = 64;
 
+/// Bytes of the longest payload that leaves room for headers in a message.
+const LONGEST_RESPONSE: usize = MAX_MESSAGE - 1024;
+
+/// Bytes read at once.
+const SCRATCH: usize = 64 << 10;
+
 thread_local! {
     /// Where every connection of this thread reads into: an idle one holds no buffer.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 << 10].into());
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
 #[derive(Debug)]
@@ -138,10 +144,11 @@ impl Connection {
     async fn turn(&mut self, closing: &mut watch::Receiver<bool>) -> Result<(), End> {
         let reading = self.jobs.len() < IN_HAND && self.outbox.has_room();
         let writing = !self.outbox.is_empty();
+        let mut more = false;
         tokio::select! {
             ready = self.stream.readable(), if reading => {
                 ready.map_err(End::Lost)?;
-                self.read()?;
+                more = self.read()? == SCRATCH;
             }
             ready = self.stream.writable(), if writing => ready.map_err(End::Lost)?,
             () = self.outbox.filled(), if !writing => {}
@@ -155,15 +162,20 @@ impl Connection {
             Ok(()) = self.policies.changed() => self.recheck(),
             _ = closing.wait_for(|closing| *closing) => return Err(End::GoingDown),
         }
-        self.outbox.write_to(&self.stream).map_err(End::Lost)
+        self.outbox.write_to(&self.stream).map_err(End::Lost)?;
+        if more {
+            // A client that always has something to say shall not keep the others from being heard.
+            yield_now().await;
+        }
+        Ok(())
     }
 
-    /// Reads once and serves what is whole.
-    fn read(&mut self) -> Result<(), End> {
-        SCRATCH.with_borrow_mut(|scratch| match self.stream.try_read(scratch) {
+    /// Reads once and serves what is whole; how many bytes there were.
+    fn read(&mut self) -> Result<usize, End> {
+        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
             Ok(0) => Err(End::Left),
-            Ok(length) => self.take(&scratch[..length]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Ok(length) => self.take(&buffer[..length]).map(|()| length),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) => Err(End::Lost(error)),
         })
     }
@@ -216,6 +228,10 @@ impl Connection {
 
     fn done(&mut self, done: Done) {
         match done {
+            Done::Answered(stream, Ok(reply)) if reply.payload().len() > LONGEST_RESPONSE => {
+                let message = format!("the answer of {} bytes is longer than a message may be", reply.payload().len());
+                self.done(Done::Answered(stream, Err(IpcError::service(message))));
+            }
             Done::Answered(stream, Ok(Reply::Final(response))) => {
                 // Closed by the client meanwhile: nobody waits for it.
                 if let Some(open) = self.streams.remove(stream) {
