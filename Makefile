@@ -6,6 +6,8 @@ TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-lin
 NATIVE = $(shell uname -m)-unknown-linux-musl
 # Those that every `make test` builds and starts.
 TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+# `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
+FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
 TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control
 TIME = 60
@@ -19,7 +21,7 @@ help: ## list the targets
 run: ## start a core with the sample components; Ctrl-C stops it
 	@command -v cargo >/dev/null || { echo "make run: no Rust toolchain: install one from https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "make run: Rust needs a C compiler to link with: apt-get install gcc" >&2; exit 1; }
-	cargo run -- dev --fresh --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
+	cargo run -- dev $(FRESH) --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
 
 test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing, all tests
 	.ci/dist.sh $(TESTED)

@@ -18,6 +18,8 @@
 #[allow(dead_code, reason = "the tests of deployments use the rest")]
 #[path = "deployments/device.rs"]
 mod device;
+#[path = "sdk/examples.rs"]
+mod examples;
 #[allow(dead_code, reason = "what the scenarios need, as they come")]
 #[path = "sdk/stage.rs"]
 mod stage;

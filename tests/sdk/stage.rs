@@ -93,6 +93,11 @@ pub struct Stage {
 impl Stage {
     /// None, and a line that says so, where the SDKs are not installed.
     pub fn new() -> Option<Self> {
+        Self::with_environment(&[])
+    }
+
+    /// With variables laid over those of the test, which components inherit.
+    pub fn with_environment(environment: &[(&str, &str)]) -> Option<Self> {
         for missing in [sdk("python/.made-of"), sdk("node/.made-of")] {
             if !missing.exists() {
                 eprintln!("SKIPPED: there are no SDKs in target/sdk; `make sdk` fetches them, `make test` does so");
@@ -104,6 +109,7 @@ impl Stage {
             eprintln!("components run as root: nobody cannot reach {}", sdk("python").display());
             device.core.options = vec!["--component-default-user".into(), "root".into()];
         }
+        device.core.environment = environment.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         device.core.start();
         Some(Self { device })
     }
@@ -116,6 +122,27 @@ impl Stage {
             options.extend(["--merge".to_owned(), format!("{}={}", role.name, role.version)]);
         }
         self.device.succeed(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Deploys from a folder of recipes and one of artifacts; returns when the deployment has succeeded.
+    pub fn deploy_from(&self, recipes: &Path, artifacts: &Path, roots: &[&str]) {
+        let [recipes, artifacts] = [recipes, artifacts].map(|path| path.to_str().unwrap());
+        let mut words = vec!["deployment", "create", "--wait", "-r", recipes, "-a", artifacts];
+        words.extend(roots.iter().flat_map(|root| ["--merge", root]));
+        let output = self.device.core.cli(&words);
+        assert!(output.status.success(), "{roots:?}: {output:?}\n{}", self.device.core.log());
+    }
+
+    /// Puts what `target/sdk` has at `path` into the component's working directory, before the component is deployed.
+    pub fn lend(&self, path: &str, component: &str, name: &str) {
+        let work = self.device.work(component);
+        fs::create_dir_all(&work).unwrap();
+        std::os::unix::fs::symlink(sdk(path), work.join(name)).unwrap();
+    }
+
+    /// What the component wrote so far.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.device.core.root().join(format!("logs/{name}.log"))).unwrap_or_default()
     }
 
     /// Deploys the roles together, waits until each script has ended, and fails the test on any verdict that is not
@@ -164,8 +191,9 @@ impl Stage {
 
     /// What the component wrote and what the daemon wrote, for failure messages.
     pub fn story(&self, name: &str) -> String {
-        let log = fs::read_to_string(self.device.core.root().join(format!("logs/{name}.log"))).unwrap_or_default();
-        format!("--- verdicts\n{:#?}\n--- {name}.log\n{log}\n{}", self.verdicts(name), self.device.core.log())
+        let log = self.log(name);
+        let checks: Vec<String> = self.verdicts(name).iter().map(|v| v["check"].to_string()).collect();
+        format!("--- checks\n{}\n--- {name}.log\n{log}\n{}", checks.join("\n"), self.device.core.log())
     }
 
     fn write_recipe(&self, role: &Role) {

@@ -24,6 +24,8 @@ pub struct Core {
     cgroup_parent: String,
     daemon: Option<Child>,
     pub options: Vec<String>,
+    /// Variables laid over those of the test, for the daemon and with it for components.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Core {
@@ -36,7 +38,7 @@ impl Core {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let cgroup_parent = format!("greengrass-test-{}-{number}", std::process::id());
         let options = vec!["--component-default-user".into(), default_user()];
-        Self { directory, cgroup_parent, daemon: None, options }
+        Self { directory, cgroup_parent, daemon: None, options, environment: Vec::new() }
     }
 
     pub fn root(&self) -> PathBuf {
@@ -75,6 +77,7 @@ impl Core {
         let mut command = Command::new(GREENGRASS);
         command.arg("greengrassd").arg("--root").arg(self.root());
         command.arg("--cgroup-parent").arg(&self.cgroup_parent).args(&self.options);
+        command.envs(self.environment.iter().cloned());
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         self.daemon = Some(command.spawn().expect("start the daemon"));
     }
