@@ -20,12 +20,13 @@
 mod device;
 #[path = "sdk/examples.rs"]
 mod examples;
-#[allow(dead_code, reason = "what the scenarios need, as they come")]
 #[path = "sdk/stage.rs"]
 mod stage;
 mod support;
 #[path = "sdk/updates.rs"]
 mod updates;
+
+use serde_json::json;
 
 use stage::{Role, Stage};
 
@@ -37,3 +38,72 @@ fn components_are_told_how_to_reach_the_core() {
         Role::node("com.example.NodeEnvironment", "environment.js"),
     ]);
 }
+
+#[test]
+fn components_talk_to_each_other() {
+    let Some(stage) = Stage::new() else { return };
+    // Each may talk about its own topics, and `denied` is nobody's.
+    let pubsub = |role: Role, topics: &[&str]| role.may("aws.greengrass.ipc.pubsub", &["*"], topics);
+    let conversation = Role::python("com.example.Conversation", "conversation.py");
+    let topics = ["t", "t/*", "f/*", "+/b/c", "partner/*", "to-partner/*"];
+    stage.deploy(&[pubsub(Role::python("com.example.Partner", "partner.py"), &["partner/*", "to-partner/*"])]);
+    stage.play(&[
+        pubsub(conversation, &topics),
+        pubsub(Role::python("com.example.Generated", "generated.py"), &["g/*"]).configuration(&json!({"k": 1})),
+        pubsub(Role::node("com.example.NodeConversation", "conversation.js"), &["js/*"])
+            .configuration(&json!({"k": 1})),
+        Role::python("com.example.Strangers", "strangers.py"),
+    ]);
+}
+
+#[test]
+fn crowd_is_served() {
+    let Some(stage) = Stage::new() else { return };
+    let keys: serde_json::Map<_, _> = (0..10).map(|n| (format!("key{n}"), json!(n))).collect();
+    stage.play(&[Role::python("com.example.Crowd", "crowd.py").may_talk().configuration(&keys.into())]);
+}
+
+#[test]
+fn component_survives_its_daemon() {
+    let Some(mut stage) = Stage::new() else { return };
+    let name = "com.example.Survivor";
+    stage.deploy(&[Role::python(name, "survivor.py").may_talk().configuration(&json!({"k": 1}))]);
+    stage.wait_for(name, "ready to lose");
+    stage.device.core.kill();
+    stage.wait_for(name, "a call on the lost connection fails");
+    stage.device.core.start();
+    stage.wait_for(name, "talks again");
+    stage.good_end(name);
+}
+
+/// F13.
+#[test]
+fn every_operation_answers_as_its_model_says() {
+    let Some(stage) = Stage::new() else { return };
+    let sleep = json!({"Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"Run": "exec sleep 100000"}}]});
+    let name = "com.example.Operations";
+    let caller =
+        SERVICES.iter().fold(Role::python(name, "operations.py"), |role, service| role.may(service, &["*"], &["*"]));
+    stage.deploy(&[Role::python("com.example.Sleeper", "").recipe(&sleep)]);
+    stage.deploy(&[caller, Role::python("com.example.Denied", "denied.py")]);
+    stage.wait_for(name, "ended");
+    let verdicts = stage.verdicts(name);
+    let operations = verdicts.iter().filter(|v| v["check"].as_str().unwrap().starts_with("operation "));
+    let good = operations.filter(|verdict| verdict["ok"] == true).count();
+    println!("operations: {good} of 35");
+    stage.good_end(name);
+    assert_eq!(good, 35);
+    stage.good_end("com.example.Denied");
+}
+
+/// The services that have operations, as policies name them.
+const SERVICES: &[&str] = &[
+    "aws.greengrass.ipc.pubsub",
+    "aws.greengrass.ipc.mqttproxy",
+    "aws.greengrass.ipc.lifecycle",
+    "aws.greengrass.ipc.componentmetric",
+    "aws.greengrass.SecretManager",
+    "aws.greengrass.ShadowManager",
+    "aws.greengrass.clientdevices.Auth",
+    "aws.greengrass.Cli",
+];

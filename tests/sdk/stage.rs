@@ -43,6 +43,7 @@ impl Role {
         Self { name, version, language, script, arguments, configuration: json!({}), recipe: json!({}) }
     }
 
+    #[allow(dead_code, reason = "for scenarios with updates")]
     pub fn version(mut self, version: &str) -> Self {
         self.version = version.to_owned();
         self

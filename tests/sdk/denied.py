@@ -1,0 +1,15 @@
+"""Calls every operation that needs a policy, without having one."""
+
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+from awsiot.greengrasscoreipc.model import UnauthorizedError
+
+from calls import CALLS
+from verdict import refused, scenario
+
+with scenario():
+    client = GreengrassCoreIPCClientV2(executor=None)
+    for call in CALLS:
+        if call.service:
+            words = ("com.example.Denied", call.name)
+            refused(f"{call.name} without permission", UnauthorizedError, lambda call=call: call(client), *words)
+    client.close().result(10)

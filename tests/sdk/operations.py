@@ -1,0 +1,36 @@
+"""Calls every operation of the SDK and counts those that answer as their model says: with the operation's response, or
+with an error that it declares."""
+
+from awsiot.eventstreamrpc import ErrorShape
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+from awsiot.greengrasscoreipc.model import ServiceError
+
+from calls import CALLS, DEVICES, MQTT, SECRET, SHADOW, names_in_sdk
+from verdict import check, equal, scenario, short
+
+# Their services come with later work; until then they say so.
+LATER = {MQTT, SECRET, SHADOW, DEVICES}
+
+
+def modelled(call, client):
+    """Calls; the verdict, and what came."""
+    try:
+        answer = call(client)
+    except ErrorShape as error:
+        good = type(error).__name__ in call.errors and error.message
+        return good, error
+    if isinstance(answer, Exception):
+        return False, answer
+    return type(answer).__name__ == f"{call.name}Response", answer
+
+
+with scenario():
+    client = GreengrassCoreIPCClientV2(executor=None)
+    equal("every operation of the SDK is called", {call.name for call in CALLS}, names_in_sdk())
+    for call in CALLS:
+        good, answer = modelled(call, client)
+        print(f"{call.name}: {short(answer)} {getattr(answer, 'message', '')}")
+        check(f"operation {call.name}", good, f"{short(answer)} {getattr(answer, 'message', '')}")
+        if call.service in LATER:
+            check(f"{call.name} says what is missing", type(answer) is ServiceError, short(answer))
+    client.close().result(10)

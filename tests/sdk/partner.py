@@ -1,0 +1,15 @@
+"""Says on `partner/<word>` what it hears on `to-partner/<word>`; runs until it is ended."""
+
+import queue
+
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+from awsiot.greengrasscoreipc.model import JsonMessage, PublishMessage
+
+heard = queue.Queue()
+client = GreengrassCoreIPCClientV2(executor=None)
+client.subscribe_to_topic(topic="to-partner/+", on_stream_event=heard.put)
+while True:
+    message = heard.get().json_message
+    word = message.context.topic.removeprefix("to-partner/")
+    answer = PublishMessage(json_message=JsonMessage(message=message.message))
+    client.publish_to_topic(topic=f"partner/{word}", publish_message=answer)

@@ -1,0 +1,25 @@
+"""Connects that are refused, and hear so: each must end in AccessDeniedError, not in a closed socket."""
+
+import collections
+
+import awsiot.greengrasscoreipc
+from awsiot.eventstreamrpc import AccessDeniedError
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+
+from verdict import check, equal, scenario
+
+
+def outcome(token):
+    try:
+        awsiot.greengrasscoreipc.connect(authtoken=token)
+    except Exception as error:
+        return type(error)
+    return None
+
+
+with scenario():
+    outcomes = collections.Counter(outcome("ABCDEFGHIJKLMNOP") for _ in range(100))
+    equal("a wrong token is refused 100 times of 100", outcomes, {AccessDeniedError: 100})
+    for token in ("A", "A" * 8000, "\u00e4", " "):
+        equal(f"token of {len(token)} characters", outcome(token), AccessDeniedError)
+    check("the right token still opens the door", GreengrassCoreIPCClientV2().close().result(10) is None)
