@@ -122,6 +122,9 @@ impl Connection {
         while end.is_none() {
             end = self.turn(&mut closing).await.err();
         }
+        // What was answered before the end is said, as far as the client takes it.
+        let _ = self.outbox.write_to(&self.stream);
+        let unsaid = if matches!(end, Some(End::Violation(_))) { self.outbox.unwritten() } else { Vec::new() };
         self.outbox.close();
         match end {
             None | Some(End::Left | End::GoingDown) => None,
@@ -135,7 +138,7 @@ impl Connection {
             }
             Some(End::Violation(rule)) => {
                 info!(client = %self.principal, %rule, "An IPC connection is closed: it broke the protocol.");
-                Some((self.stream, protocol_error(&rule)))
+                Some((self.stream, [unsaid, protocol_error(&rule)].concat()))
             }
         }
     }

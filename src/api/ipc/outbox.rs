@@ -189,6 +189,12 @@ impl Outbox {
         Ok(())
     }
 
+    /// What is not written yet.
+    pub(super) fn unwritten(&self) -> Vec<u8> {
+        let queue = self.lock();
+        queue.chunks.iter().flat_map(Chunk::bytes).skip(queue.written).copied().collect()
+    }
+
     /// Forgets everything; whoever wants to send learns that the client is gone.
     pub(super) fn close(&self) {
         let mut queue = self.lock();

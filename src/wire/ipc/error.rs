@@ -1,5 +1,7 @@
 //! The errors of the model, as clients read them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 macro_rules! kinds {
@@ -75,18 +77,46 @@ impl IpcError {
         Self { resource, ..Self::new(ErrorKind::ResourceNotFound, message) }
     }
 
+    /// Characters of a text that are sent: a request that is quoted back must not come back whole. A client of the C
+    /// component SDK reads 10,000 bytes at most.
+    const SHOWN: usize = 500;
+
     /// The payload: different clients read different members of it.
     pub fn to_json(&self) -> Vec<u8> {
         let mut body = Map::new();
         let mut put = |key: &str, value: &str| body.insert(key.into(), Value::from(value));
-        put("message", &self.message);
-        put("_message", &self.message);
+        let message = Self::shortened(&self.message);
+        put("message", &message);
+        put("_message", &message);
         put("_errorCode", self.kind.name());
         put("_service", super::SERVICE);
         if let Some((resource_type, resource_name)) = &self.resource {
             put("resourceType", resource_type);
-            put("resourceName", resource_name);
+            put("resourceName", &Self::shortened(resource_name));
         }
         Value::Object(body).to_string().into_bytes()
+    }
+
+    fn shortened(text: &str) -> Cow<'_, str> {
+        match text.char_indices().nth(Self::SHOWN) {
+            Some((end, _)) => format!("{}\u{2026}", &text[..end]).into(),
+            None => text.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_quotes_a_long_text_only_in_part() {
+        for character in ["x", "\0", "\u{1f600}"] {
+            let long = character.repeat(100_000);
+            let body = IpcError::not_found(long.clone(), "T", &long).to_json();
+            assert!(body.len() < 10_000, "{} bytes of {character:?}", body.len());
+        }
+        let body: Value = serde_json::from_slice(&IpcError::service("short").to_json()).unwrap();
+        assert_eq!(body["message"], "short");
     }
 }
