@@ -22,7 +22,7 @@ pub fn access_control(data: &[u8]) {
     }
     let mut lines = matching.lines().map(|line| line.chars().take(60).collect::<String>());
     let Some(requested) = lines.next() else { return };
-    let resources: Vec<String> = lines.take(20).collect();
+    let resources: Vec<String> = lines.take(8).collect();
     for operation in [Operation::PublishToTopic, Operation::PublishToIoTCore] {
         let Some(service) = operation.service() else { return };
         let judge = |resources: &[String]| {
