@@ -45,6 +45,11 @@ impl Handle {
         })
     }
 
+    /// Whether the token is a client's. Says nothing of who shows it.
+    pub fn knows(&self, shown: &Token) -> bool {
+        self.clients().iter().fold(false, |found, client| client.token.is(shown) | found)
+    }
+
     /// From here on only these tokens are good.
     pub(super) fn replace(&self, clients: Vec<Client>) {
         *self.clients() = clients;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ipc::Operation;
 use crate::ipc::{
     client_device, components, configuration, debug_password, iot_core, local_deployment, metrics, pubsub, secret,
-    shadow, updates,
+    shadow, tokens, updates,
 };
 
 /// A request is refused or understood; understood, it is also understood when another writer spells the same JSON.
@@ -73,7 +73,9 @@ pub fn ipc_request(data: &[u8]) {
         Operation::SubscribeToValidateConfigurationUpdates => {
             stable::<updates::SubscribeToValidateConfigurationUpdatesRequest>(payload);
         }
-        Operation::ValidateAuthorizationToken => {}
+        Operation::ValidateAuthorizationToken => {
+            stable::<tokens::ValidateAuthorizationTokenRequest>(payload);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod operation;
 pub mod pubsub;
 pub mod secret;
 pub mod shadow;
+pub mod tokens;
 pub mod updates;
 
 pub use error::{ErrorKind, IpcError};

@@ -39,6 +39,7 @@ mod subscribe_to_validate_configuration_updates;
 mod update_configuration;
 mod update_state;
 mod update_thing_shadow;
+mod validate_authorization_token;
 mod verify_client_device_identity;
 
 use serde::de::DeserializeOwned;
@@ -94,8 +95,8 @@ pub(super) fn dispatch(call: Call, payload: &[u8]) -> Result<Job, IpcError> {
         Operation::UpdateConfiguration => once!(update_configuration),
         Operation::UpdateState => once!(update_state),
         Operation::UpdateThingShadow => once!(update_thing_shadow),
+        Operation::ValidateAuthorizationToken => once!(validate_authorization_token),
         Operation::VerifyClientDeviceIdentity => once!(verify_client_device_identity),
-        operation => Err(IpcError::service(format!("{operation} is not supported by this version"))),
     }
 }
 
