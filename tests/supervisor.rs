@@ -310,3 +310,22 @@ fn many_components_start_and_stop() {
         assert!(!pids.iter().any(|pid| stage::lives(pid)), "a process outlived its supervisor");
     });
 }
+
+#[test]
+fn component_learns_of_another_region_at_its_next_start() {
+    on_every_stage(&async |stage: &Stage| {
+        let script = "echo ${AWS_REGION-none} ${AWS_DEFAULT_REGION-none} >> $DIARY; exec sleep 1000";
+        let mut set = stage.set(&[Part::new("a").step(Run, script)]);
+        stage.handle.apply(set.clone()).await.unwrap();
+        stage.until_diary_has(1).await;
+        set.identity.region = Some("eu-central-1".into());
+        stage.handle.apply(set).await.unwrap();
+        assert_eq!(stage.settled(&["a"]).await, Settlement::Reached);
+        // It goes on as it was.
+        let before = stage.diary();
+        stage.handle.restart(name("a")).await.unwrap();
+        stage.until_diary_has(2).await;
+        assert_eq!(before.len(), 1);
+        assert_eq!(stage.diary()[1], "eu-central-1 eu-central-1");
+    });
+}

@@ -57,7 +57,7 @@ async fn on_stage(cgroups: CgroupUse, play: &impl AsyncFn(&Stage)) {
         return println!("skipped: {}", jail.means());
     }
     jail.sweep().await.unwrap();
-    let (handle, task) = supervisor::spawn(jail.clone(), &paths, &Identity::default());
+    let (handle, task) = supervisor::spawn(jail.clone(), &paths, Identity::default());
     let stage = Stage { handle, diary: root.path().join("diary"), paths, cgroups };
     fs::write(&stage.diary, "").unwrap();
     play(&stage).await;
@@ -80,6 +80,7 @@ impl Stage {
         DesiredSet {
             components: parts.iter().map(|part| (name(&part.name), self.component(part))).collect(),
             environment: BTreeMap::new(),
+            identity: Identity::default(),
             run_with_default: RunWithDefault {
                 posix_user: Some(PosixUser::parse(&own).unwrap()),
                 ..RunWithDefault::default()

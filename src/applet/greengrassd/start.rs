@@ -1,7 +1,6 @@
 //! One life of the daemon: every part built on those before it, and taken down in reverse.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -74,7 +73,8 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let jail = Jail::new(&paths, JailSettings { cgroup_parent, ..JailSettings::default() }, logs.clone())?;
     jail.sweep().await?;
     let isolation = jail.means().to_string();
-    let (supervisor, supervisor_task) = supervisor::spawn(jail.clone(), &paths, &identity(&config.snapshot()));
+    let (supervisor, supervisor_task) =
+        supervisor::spawn(jail.clone(), &paths, deploy::desired::identity(&config.snapshot()));
 
     let (wish, mut wishes) = mpsc::channel(1);
     let neighbours = deploy::Neighbours {
@@ -230,17 +230,6 @@ fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartErro
 
 fn nucleus() -> KeyPath {
     KeyPath::service(NUCLEUS).join("configuration")
-}
-
-/// What components are told of the device.
-fn identity(tree: &Tree) -> supervisor::Identity {
-    let text = |at: KeyPath| tree.text(&at).filter(|text| !text.is_empty()).map(|text| text.to_string());
-    supervisor::Identity {
-        thing_name: text(KeyPath::new(["system", "thingName"])),
-        region: text(nucleus().join("awsRegion")),
-        root_ca: text(KeyPath::new(["system", "rootCaPath"])).map(PathBuf::from),
-        nucleus_version: text(KeyPath::service(NUCLEUS).join("version")),
-    }
 }
 
 fn platform(tree: &Tree) -> PlatformAttributes {

@@ -1,12 +1,13 @@
 //! What shall run, derived from the configuration tree: at every start and after every activation the same way.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::resolve::{NUCLEUS, is_builtin};
-use crate::service::supervisor::{Component, DesiredSet, RunWith, RunWithDefault};
+use crate::service::supervisor::{Component, DesiredSet, Identity, RunWith, RunWithDefault};
 use crate::store::tree::{KeyPath, Tree};
 use crate::wire::lifecycle::Lifecycle;
 use crate::wire::name::{ComponentName, ComponentVersion};
@@ -36,7 +37,20 @@ pub fn desired_set_with(tree: &Tree, also: &[ComponentName]) -> DesiredSet {
     DesiredSet {
         components,
         environment: texts(tree.value(&KeyPath::new(["setenv"])).as_ref()),
+        identity: identity(tree),
         run_with_default: run_with_default(tree),
+    }
+}
+
+/// What components are told of the device.
+pub fn identity(tree: &Tree) -> Identity {
+    let text = |at: KeyPath| tree.text(&at).filter(|text| !text.is_empty()).map(|text| text.to_string());
+    let nucleus = KeyPath::service(NUCLEUS);
+    Identity {
+        thing_name: text(KeyPath::new(["system", "thingName"])),
+        region: text(nucleus.join_all(["configuration", "awsRegion"])),
+        root_ca: text(KeyPath::new(["system", "rootCaPath"])).map(PathBuf::from),
+        nucleus_version: text(nucleus.join("version")),
     }
 }
 

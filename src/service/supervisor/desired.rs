@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::environment::Identity;
 use crate::wire::lifecycle::Lifecycle;
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::run_with::{PosixUser, SystemResourceLimits};
@@ -14,6 +15,8 @@ pub struct DesiredSet {
     pub components: BTreeMap<ComponentName, Component>,
     /// The `setenv` tree: environment of every step of every component.
     pub environment: BTreeMap<String, String>,
+    /// What components are told of the device: a running one learns of a change at its next start.
+    pub identity: Identity,
     pub run_with_default: RunWithDefault,
 }
 

@@ -66,9 +66,10 @@ pub use handle::{BootstrapFault, ComponentNews, ComponentStatus, Handle, Refused
 use crate::store::paths::Paths;
 
 /// Starts the supervisor with nothing to run; [`Handle::apply`] says what. Sweep the jail before.
+/// `identity` is for Bootstrap steps that run before the first set, which brings its own.
 /// The task ends after [`Handle::shut_down`], or when the last handle is dropped.
-pub fn spawn(jail: jail::Jail, paths: &Paths, identity: &Identity) -> (Handle, JoinHandle<()>) {
+pub fn spawn(jail: jail::Jail, paths: &Paths, identity: Identity) -> (Handle, JoinHandle<()>) {
     let (handle, requests, news) = Handle::open();
-    let rim = rim::Rim { jail, paths: paths.clone(), fixed: environment::Fixed::new(paths, identity) };
-    (handle, tokio::spawn(task::Task::new(rim, requests, news).run()))
+    let rim = rim::Rim { jail, paths: paths.clone() };
+    (handle, tokio::spawn(task::Task::new(rim, identity, requests, news).run()))
 }

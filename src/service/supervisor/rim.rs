@@ -41,13 +41,13 @@ pub(super) struct ToBegin<'a> {
 pub(super) struct Rim {
     pub(super) jail: Jail,
     pub(super) paths: Paths,
-    pub(super) fixed: Fixed,
 }
 
 impl Rim {
     pub(super) fn begin(&self, to_begin: &ToBegin<'_>) -> Begun {
         let ToBegin { name, step, what, life, state, token } = to_begin;
-        let variables = environment(&life.surroundings.environment, &life.component, (*step, what), &self.fixed, token);
+        let fixed = Fixed::new(&self.paths, &life.surroundings.identity);
+        let variables = environment(&life.surroundings.environment, &life.component, (*step, what), &fixed, token);
         if let Some(skipif) = &what.skipif
             && skip::holds(skipif, &search_path(&variables), &self.paths.work(name))
         {

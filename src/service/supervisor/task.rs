@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::admit::admit;
 use super::bootstrap::{self, Bootstrap};
+use super::environment::Identity;
 use super::handle::{BootstrapFault, ComponentNews, Handle, Refused, Request, Settlement};
 use super::jail::{Running, StepId};
 use super::rim::{self, Begun, Rim, ToBegin};
@@ -81,7 +82,12 @@ enum Done {
 }
 
 impl Task {
-    pub(super) fn new(rim: Rim, requests: mpsc::Receiver<Request>, news: broadcast::Sender<ComponentNews>) -> Self {
+    pub(super) fn new(
+        rim: Rim,
+        identity: Identity,
+        requests: mpsc::Receiver<Request>,
+        news: broadcast::Sender<ComponentNews>,
+    ) -> Self {
         Self {
             machine: Machine::default(),
             rim,
@@ -93,7 +99,7 @@ impl Task {
             living: BTreeMap::new(),
             askers: BTreeMap::new(),
             last_question: 0,
-            surroundings: Surroundings::default(),
+            surroundings: Surroundings { identity, ..Surroundings::default() },
             bootstraps: BTreeSet::new(),
             course: Course::On,
             at_rest: false,
@@ -179,8 +185,7 @@ impl Task {
 
     /// Refused when going down: the next start gets the set again.
     fn apply(&mut self, set: Box<DesiredSet>) -> Result<(), Refused> {
-        self.surroundings =
-            Surroundings { environment: set.environment.clone(), run_with_default: set.run_with_default.clone() };
+        self.surroundings = Surroundings::of(&set);
         self.ask(Ask::Apply(set))
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::service::supervisor::desired::{Component, RunWithDefault};
+use crate::service::supervisor::desired::{Component, DesiredSet, RunWithDefault};
+use crate::service::supervisor::environment::Identity;
 use crate::service::supervisor::handle::{ComponentNews, Settlement};
 use crate::wire::lifecycle::{Step, StepName};
 use crate::wire::name::ComponentName;
@@ -104,5 +105,16 @@ pub(in crate::service::supervisor) struct Life {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(in crate::service::supervisor) struct Surroundings {
     pub(in crate::service::supervisor) environment: BTreeMap<String, String>,
+    pub(in crate::service::supervisor) identity: Identity,
     pub(in crate::service::supervisor) run_with_default: RunWithDefault,
+}
+
+impl Surroundings {
+    pub(in crate::service::supervisor) fn of(set: &DesiredSet) -> Self {
+        Self {
+            environment: set.environment.clone(),
+            identity: set.identity.clone(),
+            run_with_default: set.run_with_default.clone(),
+        }
+    }
 }

@@ -49,10 +49,7 @@ impl Machine {
 
     fn apply(&mut self, set: DesiredSet) {
         let plan = plan::difference(&self.set, &set);
-        self.surroundings = Arc::new(Surroundings {
-            environment: set.environment.clone(),
-            run_with_default: set.run_with_default.clone(),
-        });
+        self.surroundings = Arc::new(Surroundings::of(&set));
         for (name, change) in &plan.changes {
             match set.components.get(name) {
                 Some(component) => self.change(name, *change, component),
