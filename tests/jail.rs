@@ -613,3 +613,31 @@ async fn script_that_leaves_its_group_still_ends() {
     assert_eq!(running.wait().await, Exit::Signal(9));
     assert!(!lives(pid));
 }
+
+/// Takes memory until it is killed: `tail` keeps what has no line end.
+const GLUTTON: &str = "tail /dev/zero";
+
+#[tokio::test]
+async fn process_killed_for_its_memory_is_told_from_one_that_was_killed() {
+    for rig in Rig::all() {
+        if !counts_memory(&rig) {
+            println!("SKIPPED: memory is not counted: {}", rig.jail.means());
+            continue;
+        }
+        let mut order = order("c", &format!("exec {GLUTTON}"));
+        order.limits = SystemResourceLimits { memory: Some(16_384), cpus: None };
+        assert_eq!(rig.jail.spawn(&order).unwrap().wait().await, Exit::OutOfMemory { limit: Some(16_384) });
+        // The shell lives and says so of its child.
+        order.script = format!("{GLUTTON}; exit $?");
+        assert_eq!(rig.jail.spawn(&order).unwrap().wait().await, Exit::OutOfMemory { limit: Some(16_384) });
+        // Once does not mean always.
+        order.script = "kill -9 $$".into();
+        assert_eq!(rig.jail.spawn(&order).unwrap().wait().await, Exit::Signal(9));
+        rig.end(GRACE).await;
+    }
+}
+
+fn counts_memory(rig: &Rig) -> bool {
+    let means = rig.jail.means();
+    means.cgroups != Cgroups::None && !means.lacks.iter().any(|lack| lack.contains("memory"))
+}

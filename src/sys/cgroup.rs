@@ -112,6 +112,26 @@ impl Group {
         }
     }
 
+    /// How often the kernel has killed a process of the group for want of memory. Needs Linux 4.13.
+    pub fn memory_kills(&self) -> io::Result<u64> {
+        let text = match self.version {
+            Version::V1 => self.read("memory.oom_control")?,
+            Version::V2 => self.read("memory.events")?,
+        };
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+        count.ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Bytes the group may use; `None` is no limit.
+    pub fn memory_limit(&self) -> io::Result<Option<u64>> {
+        let text = match self.version {
+            Version::V1 => self.read("memory.limit_in_bytes")?,
+            Version::V2 => self.read("memory.max")?,
+        };
+        // Version 1 has no word for it, but a number no machine reaches.
+        Ok(text.trim().parse().ok().filter(|bytes| *bytes < NO_LIMIT))
+    }
+
     /// Share of one processor: 1.5 is one and a half. `None` is no limit.
     pub fn limit_cpus(&self, cpus: Option<f64>) -> io::Result<()> {
         match self.version {
@@ -234,6 +254,9 @@ fn subdirectories(directory: &Path) -> io::Result<Vec<PathBuf>> {
 fn quota(cpus: f64, period: u64, least: u64) -> u64 {
     ((cpus * period as f64) as u64).clamp(least, i64::MAX as u64 / 1_000_000)
 }
+
+/// The largest multiple of a page, in version 1, or near it.
+const NO_LIMIT: u64 = 1 << 62;
 
 /// What the kernel starts with, in microseconds.
 const DEFAULT_PERIOD: u64 = 100_000;

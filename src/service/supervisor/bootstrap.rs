@@ -65,6 +65,7 @@ pub(super) async fn finish(begun: Bootstrap, jail: &Jail, name: &ComponentName) 
     let answer = match timeout(limit, running.wait()).await {
         Ok(Exit::Code(code)) => Ok(code),
         Ok(Exit::Signal(signal)) => Err(BootstrapFault::Signal(signal)),
+        Ok(Exit::OutOfMemory { limit }) => Err(BootstrapFault::OutOfMemory { limit }),
         Err(_) => Err(BootstrapFault::TimedOut { limit }),
     };
     jail.end_step(name, step, GRACE).await;

@@ -175,6 +175,8 @@ pub enum BootstrapFault {
     NotStarted(String),
     #[error("it was ended by signal {0}")]
     Signal(i32),
+    #[error("the kernel killed it for want of memory{}", limit.map_or_else(String::new, |kb| format!("; its limit is {kb} KB")))]
+    OutOfMemory { limit: Option<u64> },
     #[error("it did not end within {} s", limit.as_secs_f64())]
     TimedOut { limit: Duration },
 }

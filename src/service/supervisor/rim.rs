@@ -96,6 +96,7 @@ impl From<Exit> for End {
         match exit {
             Exit::Code(code) => Self::Code(code),
             Exit::Signal(number) => Self::Signal(number),
+            Exit::OutOfMemory { limit } => Self::OutOfMemory { limit },
         }
     }
 }

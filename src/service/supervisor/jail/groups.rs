@@ -136,6 +136,17 @@ impl Groups {
         self.tree.child(name.as_str())
     }
 
+    /// How often the kernel has killed a process of the component for want of memory; 0 where it does not tell.
+    pub(super) fn memory_kills(&self, name: &ComponentName) -> u64 {
+        self.memory.as_ref().and_then(|parent| parent.child(name.as_str()).memory_kills().ok()).unwrap_or_default()
+    }
+
+    /// The component's limit in KB.
+    pub(super) fn memory_limit(&self, name: &ComponentName) -> Option<u64> {
+        let bytes = self.memory.as_ref()?.child(name.as_str()).memory_limit().ok()??;
+        Some(bytes / 1024)
+    }
+
     /// In which component's group, or below it, a process is.
     pub(super) fn owner_of(&self, pid: i32) -> Result<Whose, JailError> {
         let find = || {

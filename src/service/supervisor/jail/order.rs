@@ -57,6 +57,10 @@ impl Running {
 pub enum Exit {
     Code(i32),
     Signal(i32),
+    /// The kernel killed it, or what it waited for, for want of memory. The limit of the component in KB, if it has one.
+    OutOfMemory {
+        limit: Option<u64>,
+    },
 }
 
 impl Exit {
@@ -70,6 +74,7 @@ impl std::fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(number) => write!(f, "signal {number}"),
+            Self::OutOfMemory { .. } => f.write_str("want of memory"),
         }
     }
 }

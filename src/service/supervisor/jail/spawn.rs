@@ -91,13 +91,26 @@ impl Inner {
         inner.book().note_script(name, id, pid);
         let (tell, ended) = oneshot::channel();
         let (inner, name) = (Arc::clone(inner), name.clone());
+        let kills = inner.groups.as_ref().map_or(0, |groups| groups.memory_kills(&name));
         tokio::spawn(async move {
             let end = reaper::ended(pid).await;
             inner.book().forget_script(&name, id, pid);
             let _ = leaf.remove();
-            let _ = tell.send(end.into());
+            let _ = tell.send(inner.explained(&name, end, kills));
         });
         ended
+    }
+
+    /// A process that was killed, or a shell that tells so of its child, when the kernel has killed one meanwhile.
+    fn explained(&self, name: &ComponentName, end: Ended, kills_before: u64) -> Exit {
+        match (&self.groups, end) {
+            (Some(groups), Ended::Signal(9) | Ended::Code(SHELL_TELLS_KILLED))
+                if groups.memory_kills(name) > kills_before =>
+            {
+                Exit::OutOfMemory { limit: groups.memory_limit(name) }
+            }
+            _ => end.into(),
+        }
     }
 }
 
@@ -290,6 +303,9 @@ fn pump_and_wait(
     });
     exit
 }
+
+/// The exit code of a shell whose last command was ended by SIGKILL.
+const SHELL_TELLS_KILLED: i32 = 128 + 9;
 
 fn nothing() -> Result<OwnedFd, JailError> {
     let null = File::open("/dev/null");

@@ -30,6 +30,12 @@ impl Blame {
             }
             End::Code(code) => format!("the {step} step exited with code {code}"),
             End::Signal(signal) => format!("the {step} step was ended by signal {signal}"),
+            End::OutOfMemory { limit: Some(limit) } => format!(
+                "the kernel killed a process of the {step} step for want of memory; the component's limit is {limit} KB"
+            ),
+            End::OutOfMemory { limit: None } => {
+                format!("the kernel killed a process of the {step} step for want of memory; the component has no limit")
+            }
         };
         Self { code: failed(step), reason }
     }
@@ -88,5 +94,19 @@ fn failed(step: StepName) -> StatusCode {
         StepName::Shutdown => StatusCode::ShutdownError,
         StepName::Uninstall => StatusCode::UninstallError,
         StepName::Bootstrap | StepName::Recover => StatusCode::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_names_the_limit() {
+        let blame = Blame::exit(StepName::Run, End::OutOfMemory { limit: Some(65_536) });
+        assert_eq!(blame.code, StatusCode::RunError);
+        assert!(blame.reason.contains("for want of memory") && blame.reason.contains("65536 KB"), "{}", blame.reason);
+        let blame = Blame::exit(StepName::Run, End::OutOfMemory { limit: None });
+        assert!(blame.reason.contains("no limit"), "{}", blame.reason);
     }
 }

@@ -42,6 +42,10 @@ pub(in crate::service::supervisor) enum Event {
 pub(in crate::service::supervisor) enum End {
     Code(i32),
     Signal(i32),
+    /// Killed for want of memory; the component's limit in KB, if it has one.
+    OutOfMemory {
+        limit: Option<u64>,
+    },
 }
 
 /// Why there is no process, in words for a person.
