@@ -21,6 +21,7 @@ use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
 use crate::store::tree::{self, Edit, Given, KeyPath, LoadError, Tree};
 use crate::sys::account::{self, AccountError};
+use crate::sys::limit;
 use crate::sys::machine::machine;
 use crate::wire::name::ComponentName;
 use crate::wire::platform::PlatformAttributes;
@@ -115,6 +116,9 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let door_task = tokio::spawn(door.run(closed(closing.clone())));
     let ipc_task = tokio::spawn(ipc_door.run(closed(closing)));
     let log_task = tokio::spawn(follow_log_settings(options.syslog, config.clone(), logs));
+    if let Some(clients) = limit::open_files().and_then(clients_that_fit) {
+        warn!(clients, "The hard limit of open files is small: about so many IPC clients can be connected at once.");
+    }
     info!(milliseconds = started.elapsed().as_millis(), "All doors are open.");
     if let Err(error) = ready::announce() {
         warn!(error = %Report(&error), "Cannot say so at NOTIFY_SOCKET.");
@@ -147,6 +151,15 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let _ = clients_task.await;
     Ok(code)
 }
+
+/// How many IPC clients so many descriptors have room for; `None` if there is room for all that are let in.
+fn clients_that_fit(descriptors: u64) -> Option<u64> {
+    let clients = descriptors.saturating_sub(DESCRIPTORS_OF_OURS);
+    (clients < ipc::Server::CONNECTIONS as u64).then_some(clients)
+}
+
+/// What the daemon keeps open itself: files, doors, and four for each of some fifty components.
+const DESCRIPTORS_OF_OURS: u64 = 256;
 
 /// Ready when the sender is gone.
 async fn closed(mut doors: watch::Receiver<()>) {
@@ -270,4 +283,16 @@ pub enum StartError {
     ControlDoor(#[from] control::BindError),
     #[error(transparent)]
     IpcDoor(#[from] ipc::BindError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_fit_are_told_only_when_not_all_do() {
+        assert_eq!(clients_that_fit(1024), Some(768));
+        assert_eq!(clients_that_fit(100), Some(0));
+        assert_eq!(clients_that_fit(524_288), None);
+    }
 }
