@@ -15,6 +15,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+#[path = "sdk/components.rs"]
+mod components;
+#[path = "sdk/configuration.rs"]
+mod configuration;
 #[allow(dead_code, reason = "the tests of deployments use the rest")]
 #[path = "deployments/device.rs"]
 mod device;

@@ -23,6 +23,7 @@ pub struct Role {
     version: String,
     language: Language,
     script: String,
+    step: &'static str,
     arguments: String,
     configuration: Value,
     recipe: Value,
@@ -40,12 +41,19 @@ impl Role {
     fn new(name: &str, language: Language, script: &str) -> Self {
         let [name, script] = [name, script].map(str::to_owned);
         let (version, arguments) = ("1.0.0".to_owned(), String::new());
-        Self { name, version, language, script, arguments, configuration: json!({}), recipe: json!({}) }
+        let step = "Run";
+        Self { name, version, language, script, step, arguments, configuration: json!({}), recipe: json!({}) }
     }
 
     #[allow(dead_code, reason = "for scenarios with updates")]
     pub fn version(mut self, version: &str) -> Self {
         self.version = version.to_owned();
+        self
+    }
+
+    /// The script is the component's Startup instead of its Run.
+    pub fn in_startup(mut self) -> Self {
+        self.step = "Startup";
         self
     }
 
@@ -204,7 +212,7 @@ impl Stage {
             Language::Node => "node".to_owned(),
         };
         let run = format!("exec {interpreter} '{}' {}", script.display(), role.arguments);
-        let lifecycle = json!({"Setenv": {"NODE_PATH": sdk("node/node_modules")}, "Run": {"Script": run}});
+        let lifecycle = json!({"Setenv": {"NODE_PATH": sdk("node/node_modules")}, role.step: {"Script": run}});
         let mut fields = json!({"ComponentConfiguration": {"DefaultConfiguration": role.configuration}});
         lay_over(&mut fields, &role.recipe);
         self.device.recipe(&role.name, &role.version, &lifecycle, &fields);

@@ -1,5 +1,7 @@
 //! `CreateDebugPassword`: who may administer this device gets a password for the local debug console.
 
+use tracing::info;
+
 use crate::api::ipc::call::Call;
 use crate::base::clock::Timestamp;
 use crate::service::debug_password;
@@ -14,6 +16,7 @@ pub(super) async fn answer(
     call.authorize("*")?;
     let made = debug_password::create(&call.services.config, Timestamp::now()).await;
     let made = made.map_err(|error| IpcError::service(error.to_string()))?;
+    info!(client = %call.principal, "A password for the debug console was made.");
     Ok(CreateDebugPasswordResponse {
         password: made.password,
         username: debug_password::USERNAME.into(),

@@ -1,0 +1,40 @@
+//! Components read, change and watch configuration.
+
+use serde_json::json;
+
+use crate::stage::{Role, Stage};
+
+#[test]
+fn component_reads_changes_and_watches_configuration() {
+    let Some(stage) = Stage::new() else { return };
+    let (name, neighbour) = ("com.example.Configured", "com.example.Neighbour");
+    let values = json!({
+        "text": "Grüße, 世界 🌍", "integer": 42, "negative": -1, "large": 9_007_199_254_740_992_u64, "float": 0.25,
+        "yes": true, "no": false, "nothing": null, "list": [1, "two", {"three": [3.5, null]}], "empty": {},
+        "node": {"a.b/c~d": 1},
+    });
+    let other = Role::python(neighbour, "configuration.py").arguments("neighbour");
+    stage.deploy(&[
+        other.configuration(&json!({"greeting": "hello"})),
+        Role::python(name, "configuration.py")
+            .arguments("all")
+            .configuration(&json!({"leaf": "text", "values": values})),
+    ]);
+    stage.wait_for(name, "watches the neighbour");
+    let update = json!({neighbour: {"MERGE": {"greeting": "good bye"}}}).to_string();
+    stage.device.succeed(&["--merge", &format!("{neighbour}=1.0.0"), "--update-config", &update]);
+    stage.good_end(name);
+    stage.cue(neighbour, "end");
+    stage.good_end(neighbour);
+}
+
+#[test]
+fn acknowledged_update_survives_the_kill_of_the_daemon() {
+    let Some(mut stage) = Stage::new() else { return };
+    let name = "com.example.Survivor";
+    stage.deploy(&[Role::python(name, "configuration.py").arguments("surviving")]);
+    stage.wait_for(name, "acknowledged");
+    stage.device.core.kill();
+    stage.device.core.start();
+    stage.good_end(name);
+}
