@@ -44,6 +44,14 @@ pub(super) struct Ground {
     pub(super) validations: ValidationGate,
 }
 
+/// Whether a course has been begun before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Start {
+    Fresh,
+    /// The daemon was started again in between.
+    Resumed,
+}
+
 /// How a course ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -121,8 +129,8 @@ impl Desk {
     }
 }
 
-pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End {
-    let course = Course { ground, deployment: in_hand.deployment, desk };
+pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, start: Start, desk: Desk) -> End {
+    let course = Course { ground, deployment: in_hand.deployment, start, desk };
     let end = match in_hand.stage {
         Stage::Preparing => course.begin().await,
         Stage::Bootstrapping { done } => match course.plan().await {
@@ -148,6 +156,7 @@ pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, desk: Desk) -> End
 struct Course {
     ground: Arc<Ground>,
     deployment: Deployment,
+    start: Start,
     desk: Desk,
 }
 
@@ -162,8 +171,13 @@ impl Course {
         let policy = self.deployment.request.component_update_policy;
         if policy.action == ComponentUpdateAction::NotifyComponents {
             self.desk.progress("waiting for the components' consent").await;
+            let patience = Duration::from_secs(policy.timeout);
+            if self.start == Start::Resumed {
+                // Components that run on have lost their connection: without this their consent is passed over.
+                tokio::time::sleep(patience.min(RECONNECT)).await;
+            }
             let restarting = ready.would_bootstrap(&self.deployment, self.tree()).await?;
-            self.ground.updates.pass(self.id(), restarting, Duration::from_secs(policy.timeout)).await;
+            self.ground.updates.pass(self.id(), restarting, patience).await;
         }
         // The tree again: components may have written their configuration while artifacts were fetched.
         let broken = self.broken().await?;
@@ -370,6 +384,9 @@ impl Course {
         Ok(components.into_iter().filter(|(_, c)| c.state == ComponentState::Broken).map(|(name, _)| name).collect())
     }
 }
+
+/// How long components have to come back and subscribe again after a restart of the daemon, at most.
+const RECONNECT: Duration = Duration::from_secs(10);
 
 /// Those that `holds`, and all that need them HARD, at whatever distance.
 fn with_dependents(set: &DesiredSet, holds: impl Fn(&ComponentName) -> bool) -> BTreeSet<ComponentName> {

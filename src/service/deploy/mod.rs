@@ -50,7 +50,7 @@ pub use course::Exit;
 pub use handle::{Handle, Refused, Request};
 pub use inbox::DirectoryError;
 pub use ledger::LedgerError;
-pub use update_gate::{DeferError, Notice, UpdateGate};
+pub use update_gate::{DeferError, Notice, TooManySubscriptions, UpdateGate};
 pub use validation_gate::{Proposal, ReportError, ValidationGate, Verdict};
 
 use crate::net::http::{Client, Timeouts};

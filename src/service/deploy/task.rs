@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::course::{self, Desk, End, Exit, Ground, Note};
+use super::course::{self, Desk, End, Exit, Ground, Note, Start};
 use super::desired::desired_set;
 use super::failure::Failure;
 use super::handle::{Refused, Request};
@@ -52,7 +52,7 @@ impl Task {
         let mut leaving = false;
         loop {
             if work.is_none() && !leaving {
-                work = self.docket.begin().map(|in_hand| self.work(in_hand));
+                work = self.docket.begin().map(|in_hand| self.work(in_hand, Start::Fresh));
                 if work.is_some() {
                     self.changed("starting");
                 }
@@ -95,12 +95,12 @@ impl Task {
         let in_hand = in_hand?;
         tracing::info!(deployment = %in_hand.deployment.id, "Going on with the deployment that was in hand.");
         self.changed("going on after a restart");
-        Some(self.work(in_hand))
+        Some(self.work(in_hand, Start::Resumed))
     }
 
-    fn work(&self, in_hand: InHand) -> Work {
+    fn work(&self, in_hand: InHand, start: Start) -> Work {
         tracing::info!(deployment = %in_hand.deployment.id, "Deployment started.");
-        Box::pin(course::run(Arc::clone(&self.ground), in_hand, self.desk.clone()))
+        Box::pin(course::run(Arc::clone(&self.ground), in_hand, start, self.desk.clone()))
     }
 
     fn tidy(&self, status: DetailedStatus) -> Work {

@@ -44,6 +44,18 @@ pub enum DeferError {
     UnknownDeployment { deployment: DeploymentId },
 }
 
+/// A component need not ask for the same thing so often.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{component} has {} subscriptions of this kind already", Self::MOST)]
+pub struct TooManySubscriptions {
+    pub(super) component: ComponentName,
+}
+
+impl TooManySubscriptions {
+    /// Subscriptions of one kind that a component may have at a time, on all its connections.
+    pub const MOST: usize = 64;
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     subscribers: BTreeMap<ComponentName, Vec<mpsc::Sender<Notice>>>,
@@ -73,12 +85,16 @@ impl UpdateGate {
     pub const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
     /// From now on the receiver is told of every update, until it is dropped.
-    pub fn subscribe(&self, component: ComponentName) -> mpsc::Receiver<Notice> {
-        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
+    pub fn subscribe(&self, component: ComponentName) -> Result<mpsc::Receiver<Notice>, TooManySubscriptions> {
         let mut shared = self.lock();
-        shared.forget_gone();
-        shared.subscribers.entry(component).or_default().push(sender);
-        receiver
+        let subscribers = shared.subscribers.entry(component.clone()).or_default();
+        subscribers.retain(|subscriber| !subscriber.is_closed());
+        if subscribers.len() >= TooManySubscriptions::MOST {
+            return Err(TooManySubscriptions { component });
+        }
+        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
+        subscribers.push(sender);
+        Ok(receiver)
     }
 
     /// Answers the question about `deployment`, for all connections of the component; zero means: go on.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::update_gate::TooManySubscriptions;
 use crate::wire::name::{ComponentName, DeploymentId};
 
 /// Shared between the deployment service, which asks, and the doors of components, which subscribe and report.
@@ -75,12 +76,16 @@ impl ValidationGate {
 
     /// From now on the receiver is given what the component's configuration would become, until it is dropped. While
     /// an older subscription of the component lives, that one is asked instead.
-    pub fn subscribe(&self, component: ComponentName) -> mpsc::Receiver<Proposal> {
-        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
+    pub fn subscribe(&self, component: ComponentName) -> Result<mpsc::Receiver<Proposal>, TooManySubscriptions> {
         let mut shared = self.lock();
-        shared.forget_gone();
-        shared.subscribers.entry(component).or_default().push(sender);
-        receiver
+        let subscribers = shared.subscribers.entry(component.clone()).or_default();
+        subscribers.retain(|subscriber| !subscriber.is_closed());
+        if subscribers.len() >= TooManySubscriptions::MOST {
+            return Err(TooManySubscriptions { component });
+        }
+        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
+        subscribers.push(sender);
+        Ok(receiver)
     }
 
     /// The component's verdict on what `deployment` would make of its configuration.

@@ -18,7 +18,8 @@ pub(super) async fn open(
         let name = call.principal.to_string();
         return Err(IpcError::not_found(format!("{name} is no component of this device"), "Component", &name));
     };
-    let mut notices = call.services.deploy.updates().subscribe(component.clone());
+    let subscribed = call.services.deploy.updates().subscribe(component.clone());
+    let mut notices = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
     Ok(Opened::pumped(SubscribeToComponentUpdatesResponse {}, async move |events| {
         while let Some(notice) = notices.recv().await {
             if events.send(&json(&event(notice))?.into()).await.is_err() {

@@ -16,7 +16,8 @@ pub(super) async fn open(
     let Some(component) = call.principal.component() else {
         return Err(IpcError::service(format!("{} is no component and has no configuration", call.principal)));
     };
-    let mut proposals = call.services.deploy.validations().subscribe(component.clone());
+    let subscribed = call.services.deploy.validations().subscribe(component.clone());
+    let mut proposals = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
     Ok(Opened::pumped(SubscribeToValidateConfigurationUpdatesResponse {}, async move |events| {
         while let Some(Proposal { deployment, configuration }) = proposals.recv().await {
             let event = ValidateConfigurationUpdateEvent { configuration, deployment_id: deployment };
