@@ -1,7 +1,10 @@
 //! Components are asked before they change, judge their configuration, and deploy.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -82,7 +85,7 @@ fn component_that_dies_before_it_answers_has_no_objection() {
     stage.wait_for(name, "asked");
     assert_eq!(stage.device.record(&id)["status"], "IN_PROGRESS");
     let pid = stage.device.pid(name).to_string();
-    assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     ends(&stage, &id, "SUCCEEDED");
     stage.good_end(name);
 }
@@ -148,4 +151,30 @@ fn component_without_permission_does_not_deploy() {
     stage.play(&[allowed]);
     let log = stage.device.core.log();
     assert!(log.contains("com.example.Curious is not authorized to perform"), "{log}");
+}
+
+#[test]
+fn node_component_is_asked_and_deploys() {
+    let Some(stage) = Stage::new() else { return };
+    let name = "com.example.Node";
+    stage.deploy(&[Role::node(name, "updates.js").may("aws.greengrass.Cli", &["*"], &["*"])]);
+    stage.wait_for(name, "subscribed");
+    let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
+    let update = json!({name: {"merge": {"level": 1}}});
+    let id = submit(&stage, &json!({"configuration": update, "componentUpdatePolicy": policy}));
+    ends(&stage, &id, "SUCCEEDED");
+    stage.good_end(name);
+}
+
+#[test]
+fn client_of_the_command_line_deploys_and_is_no_component() {
+    let Some(stage) = Stage::new() else { return };
+    let (name, here) = ("client", Path::new(env!("CARGO_MANIFEST_DIR")));
+    fs::create_dir_all(stage.device.work(name)).unwrap();
+    let tokens = fs::read_dir(stage.device.core.root().join("cli_ipc_info")).unwrap();
+    let token = tokens.map(|file| file.unwrap().path()).find(|path| path.to_string_lossy().contains("user-")).unwrap();
+    let mut client = Command::new(here.join("target/sdk/python/bin/python"));
+    client.args(["-B", "-u"]).arg(here.join("tests/sdk/local_client.py")).arg(token);
+    assert!(client.current_dir(stage.device.work(name)).status().unwrap().success());
+    stage.good_end(name);
 }
