@@ -92,6 +92,35 @@ fn subscription_ends_when_it_is_dropped() {
     assert_eq!(Arc::strong_count(&inbox), 1, "the service keeps no sink that nobody subscribed");
 }
 
+/// F11 of the specification, seen from here: who does not match is not looked at, who leaves leaves nothing.
+#[test]
+fn thousand_clients_with_ten_subscriptions_each() {
+    let handle = Handle::new();
+    let clients: Vec<_> = (0..1000)
+        .map(|client| {
+            let inbox = Inbox::new(ROOM);
+            let who = component(&format!("c{client}"));
+            let mut wanted = vec!["all/news".to_owned(), format!("clients/{client}/#"), format!("+/{client}/inbox")];
+            wanted.extend((0..7).map(|number| format!("clients/{client}/{number}")));
+            let subscriptions: Vec<_> = wanted
+                .iter()
+                .map(|wanted| handle.subscribe(who.clone(), &filter(wanted), All, inbox.clone()))
+                .collect();
+            (inbox, subscriptions)
+        })
+        .collect();
+    assert_eq!(handle.subscriptions(), 10_000);
+    assert_eq!(handle.publish(&component("p"), topic("all/news"), text("news")), 1000);
+    assert_eq!(handle.publish(&component("p"), topic("clients/77/inbox"), text("one")), 2);
+    assert_eq!(handle.publish(&component("p"), topic("clients/1000/inbox"), text("none")), 0);
+    for (client, (inbox, _)) in clients.iter().enumerate() {
+        let expected: &[&str] = if client == 77 { &["news", "one"] } else { &["news"] };
+        assert_eq!(drain(inbox), expected);
+    }
+    drop(clients);
+    assert_eq!(handle.subscriptions(), 0);
+}
+
 #[test]
 fn event_is_encoded_once_for_all() {
     let handle = Handle::new();
