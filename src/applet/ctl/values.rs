@@ -36,8 +36,8 @@ pub(super) const PUB_EXAMPLES: &str = "Examples:\n  \
     greengrass-cli pubsub pub greetings 'Good morning'\n  \
     greengrass-cli pubsub pub pictures/1 --binary --file picture.png\n  \
     date | greengrass-cli pubsub pub clock --file -\n\n\
-    A JSON object is published as a JSON message, anything else as a binary one: a component that expects the other \
-    kind does not see it. Behind -- a message may begin with a dash.";
+    A JSON object is published as a JSON message, anything else as a binary one: a component that looks for the \
+    other kind only does not see it. Behind -- a message may begin with a dash.";
 
 pub(super) const SUB_EXAMPLES: &str = "Examples:\n  \
     greengrass-cli pubsub sub '#'\n  \
