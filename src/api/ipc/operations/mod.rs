@@ -36,6 +36,8 @@ mod subscribe_to_iot_core;
 mod subscribe_to_iot_core_connection_status;
 mod subscribe_to_topic;
 mod subscribe_to_validate_configuration_updates;
+#[cfg(test)]
+mod tests;
 mod update_configuration;
 mod update_state;
 mod update_thing_shadow;
