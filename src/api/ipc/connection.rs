@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
@@ -175,7 +176,7 @@ impl Connection {
 
     /// Reads once and serves what is whole; how many bytes there were.
     fn read(&mut self) -> Result<usize, End> {
-        BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
+        BUFFER.with_borrow_mut(|buffer| match read_once(&self.stream, buffer) {
             Ok(0) => Err(End::Left),
             Ok(length) => self.take(&buffer[..length]).map(|()| length),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -292,4 +293,19 @@ impl Connection {
             .model(error.kind.model_type());
         self.outbox.push(message.encode(&error.to_json()));
     }
+}
+
+/// Reads what is there, once. A buffer that is not filled has emptied the socket: it is not ready any more, and need
+/// not be asked a second time only to say so.
+fn read_once(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut read = Err(io::ErrorKind::WouldBlock.into());
+    let emptied = stream.try_io(Interest::READABLE, || {
+        read = stream.try_read(buffer);
+        match read {
+            Ok(length) if (1..buffer.len()).contains(&length) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    drop::<io::Result<()>>(emptied);
+    read
 }
