@@ -68,16 +68,25 @@ fn crowd_is_served() {
 }
 
 #[test]
-fn component_survives_its_daemon() {
+fn components_survive_their_daemon() {
     let Some(mut stage) = Stage::new() else { return };
-    let name = "com.example.Survivor";
-    stage.deploy(&[Role::python(name, "survivor.py").may_talk().configuration(&json!({"k": 1}))]);
-    stage.wait_for(name, "ready to lose");
+    let [python, node] = ["com.example.Survivor", "com.example.NodeSurvivor"];
+    stage.deploy(&[
+        Role::python(python, "survivor.py").may_talk().configuration(&json!({"k": 1})),
+        Role::node(node, "survivor.js").may_talk().configuration(&json!({"k": 1})),
+    ]);
+    for name in [python, node] {
+        stage.wait_for(name, "ready to lose");
+    }
     stage.device.core.kill();
-    stage.wait_for(name, "a call on the lost connection fails");
+    for name in [python, node] {
+        stage.wait_for(name, "a call on the lost connection fails");
+    }
     stage.device.core.start();
-    stage.wait_for(name, "talks again");
-    stage.good_end(name);
+    for name in [python, node] {
+        stage.wait_for(name, "talks again");
+        stage.good_end(name);
+    }
 }
 
 /// F13.

@@ -1,10 +1,14 @@
 """Says on `partner/<word>` what it hears on `to-partner/<word>`; runs until it is ended."""
 
+import os
 import queue
 
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from awsiot.greengrasscoreipc.model import JsonMessage, PublishMessage
 
+# Careless: it leaves its token lying about, for strangers.py to find.
+with open("token", "w", encoding="ascii") as token:
+    token.write(os.environ["SVCUID"])
 heard = queue.Queue()
 client = GreengrassCoreIPCClientV2(executor=None)
 client.subscribe_to_topic(topic="to-partner/+", on_stream_event=heard.put)
