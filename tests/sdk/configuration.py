@@ -123,6 +123,7 @@ def refusals(store):
     invalid("one value for all", "object", key_path=[], timestamp=now(), value_to_merge=5)
     invalid("one value for a node", "object", key_path=["values"], timestamp=now(), value_to_merge=[1])
     invalid("through a leaf", key_path=["values", "integer", "below"], timestamp=now(), value_to_merge={"a": 1})
+    invalid("too much", "4 MiB", key_path=["large"], timestamp=now(), value_to_merge={"k": "x" * (5 << 20)})
     invalid("too many keys", "deep", key_path=["k"] * 300, timestamp=now(), value_to_merge={"a": 1})
     old = now() - timedelta(hours=1)
     for keys, value in [([], {"values": {"integer": 1}, "fresh": 1}), (["values"], {"fresh": 1}), (["leaf", "x"], 9)]:

@@ -171,6 +171,8 @@ pub enum ConfigError {
     NotAnObject { at: KeyPath },
     #[error("{at} is a single value, nothing can lie below it")]
     LeafInTheWay { at: KeyPath },
+    #[error("{of} would become larger than {} MiB", Update::LARGEST >> 20)]
+    TooLarge { of: KeyPath },
     #[error("the configuration stays as it is, the change cannot be stored")]
     NotStored {
         #[source]

@@ -20,7 +20,7 @@ impl Draft {
         let mut after = tree.clone();
         let batches = requests.into_iter().map(|wish| match wish {
             Wish::Edits(edits) => Ok(edits.iter().flat_map(|edit| after.apply(edit)).collect()),
-            Wish::Update(update) => update.weigh(&after).map(|edit| after.apply(&edit)),
+            Wish::Update(update) => update.apply(&mut after),
         });
         Self { batches: batches.collect(), after }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::handle::ConfigError;
 use crate::base::clock::Timestamp;
-use crate::store::tree::{Edit, KeyPath, Tree};
+use crate::store::tree::{Edit, Entry, KeyPath, Tree, value_weight};
 
 /// What a component wants of its own configuration.
 ///
@@ -18,7 +18,8 @@ use crate::store::tree::{Edit, KeyPath, Tree};
 /// | a leaf | replaced | replaced |
 /// | a node with keys | merged | refused |
 ///
-/// What is there is refused when it is newer than `time`, and so is a way that leads through a leaf.
+/// Refused, too: when what is there is newer than `time`, when the way leads through a leaf, and when the component
+/// would have more configuration than [`Update::LARGEST`] afterwards, and more than before.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Update {
     /// The configuration of the component.
@@ -33,12 +34,32 @@ pub struct Update {
 }
 
 impl Update {
-    pub(super) fn at(&self) -> KeyPath {
+    /// What a component may make of its own configuration, in bytes of [`Tree::weight`]: it lies in memory, and a
+    /// component must not take all of that. Deployments may bring more.
+    pub const LARGEST: usize = 4 << 20;
+
+    /// Carries it out on `tree`, or leaves `tree` as it is.
+    pub(super) fn apply(&self, tree: &mut Tree) -> Result<Vec<Entry>, ConfigError> {
+        // Before anything is made of a value of any size.
+        if value_weight(&self.value) > Self::LARGEST {
+            return Err(ConfigError::TooLarge { of: self.of.clone() });
+        }
+        let mut after = tree.clone();
+        let entries = after.apply(&self.weigh(tree)?);
+        let weight = after.weight(&self.of);
+        if weight > Self::LARGEST && weight > tree.weight(&self.of) {
+            return Err(ConfigError::TooLarge { of: self.of.clone() });
+        }
+        *tree = after;
+        Ok(entries)
+    }
+
+    fn at(&self) -> KeyPath {
         self.of.join_all(self.below.iter().map(String::as_str))
     }
 
     /// Says which edit of `tree` it amounts to; that edit does not lose against anything in `tree`.
-    pub(super) fn weigh(&self, tree: &Tree) -> Result<Edit, ConfigError> {
+    fn weigh(&self, tree: &Tree) -> Result<Edit, ConfigError> {
         let at = self.at();
         let time = match tree.modified(&at) {
             Some(modified) if modified > self.time => return Err(ConfigError::Newer { at }),
@@ -90,7 +111,7 @@ mod tests {
     /// The configuration after the update.
     fn done(tree: &Tree, update: &Update) -> Result<Value, ConfigError> {
         let mut after = tree.clone();
-        after.apply(&update.weigh(tree)?);
+        update.apply(&mut after)?;
         Ok(after.value(&of()).unwrap())
     }
 
@@ -121,6 +142,23 @@ mod tests {
         assert!(matches!(through, ConfigError::LeafInTheWay { at } if at == of().join_all(["node", "A"])));
         let deep = (0..KeyPath::MAX_DEPTH).map(|_| "k").collect::<Vec<_>>();
         assert!(matches!(done(&tree, &update(&deep, json!(1), 10)), Err(ConfigError::Impossible(_))));
+    }
+
+    #[test]
+    fn update_may_fill_what_a_component_may_have_and_no_more() {
+        let text = |size: usize| json!({"k": "x".repeat(size)});
+        let mut tree = tree(json!({"a": "x".repeat(Update::LARGEST / 2)}), 10);
+        update(&["b"], text(Update::LARGEST / 4), 10).apply(&mut tree).unwrap();
+        let before = tree.clone();
+        for (below, size) in [("c", Update::LARGEST / 4), ("_c", Update::LARGEST / 4), ("d", Update::LARGEST)] {
+            let refused = update(&[below], text(size), 20).apply(&mut tree);
+            assert!(matches!(refused, Err(ConfigError::TooLarge { .. })), "{below}");
+            assert_eq!(tree, before, "nothing of it is done");
+        }
+        // More than that can only have been deployed; it may be made less.
+        tree.apply(&Edit::Merge { at: of().join("a"), value: json!("x".repeat(Update::LARGEST)), time: Timestamp(20) });
+        assert!(update(&["c"], json!(1), 20).apply(&mut tree).is_err());
+        update(&["b"], text(1), 200).apply(&mut tree).unwrap();
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Log {
     /// Entries that a rewriting would save.
     surplus: u64,
     rewrite_at: u64,
+    /// The length at which it is rewritten, however few the entries.
+    rewrite_above: u64,
 }
 
 impl Log {
@@ -33,6 +35,10 @@ impl Log {
     pub const REWRITE_AFTER: u64 = 15_000;
     /// Further entries after which a failed rewriting is tried again.
     pub const RETRY_AFTER: u64 = 7_500;
+    /// Appended bytes after which it is: entries may be large, and the disk is not the configuration's alone.
+    const REWRITE_BYTES: u64 = 16 << 20;
+    /// Further bytes after which a failed rewriting is tried again.
+    const RETRY_BYTES: u64 = 8 << 20;
 
     /// A log whose next append writes it anew.
     pub fn in_doubt(path: &Path) -> Self {
@@ -43,6 +49,7 @@ impl Log {
             open_ended: false,
             surplus: 0,
             rewrite_at: Self::REWRITE_AFTER,
+            rewrite_above: Self::REWRITE_BYTES,
         }
     }
 
@@ -99,6 +106,7 @@ impl Log {
     /// Replaces the log by a dump of `tree`. When this fails before the swap, the log is as it was.
     pub fn rewrite(&mut self, tree: &Tree) -> Result<(), LogError> {
         self.rewrite_at = self.surplus + Self::RETRY_AFTER;
+        self.rewrite_above = self.length + Self::RETRY_BYTES;
         // Deleted with all that was in it: this tree is the last copy. A root that is gone does not come back.
         if let Some(directory) = self.path.parent().filter(|it| !it.exists() && it.parent().is_some_and(Path::exists)) {
             file::make_directory(directory, 0o700).map_err(|cause| LogError::Rewrite { cause })?;
@@ -116,13 +124,14 @@ impl Log {
         self.file = None;
         file::sync_parent(&self.path).map_err(|cause| LogError::Rewrite { cause })?;
         let length = file.metadata().map_err(|cause| LogError::Append { path: self.path.clone(), cause })?.len();
-        *self = Self { file: Some(file), length, ..Self::in_doubt(&self.path) };
+        let rewrite_above = length + Self::REWRITE_BYTES;
+        *self = Self { file: Some(file), length, rewrite_above, ..Self::in_doubt(&self.path) };
         Ok(())
     }
 
     /// Whether so much was appended that the log should be rewritten.
     pub fn is_long(&self) -> bool {
-        self.surplus >= self.rewrite_at
+        self.surplus >= self.rewrite_at || self.length >= self.rewrite_above
     }
 }
 

@@ -19,6 +19,7 @@ mod scan;
 mod share;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub use self::line::LineError;
 pub use self::load::{Finding, Given, LoadError, Opened, open};
 pub use self::log::{Log, LogError};
 pub use self::scan::ScanError;
+pub use self::weight::value_weight;
 
 /// The tree, in memory.
 #[derive(Clone, PartialEq, Debug, Default)]

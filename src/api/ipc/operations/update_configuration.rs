@@ -55,7 +55,7 @@ fn time_of(seconds: Seconds, now: Timestamp) -> Timestamp {
 }
 
 fn refusal(error: &ConfigError) -> IpcError {
-    let invalid = IpcError::invalid_arguments;
+    let invalid = |message: &str| IpcError::invalid_arguments(message);
     match error {
         ConfigError::Newer { .. } => {
             let message = "what is at keyPath was changed later than the given timestamp";
@@ -63,6 +63,10 @@ fn refusal(error: &ConfigError) -> IpcError {
         }
         ConfigError::NotAnObject { .. } => invalid("keyPath holds keys: a value to merge into it must be an object"),
         ConfigError::LeafInTheWay { .. } => invalid("keyPath leads through a single value, below which is nothing"),
+        ConfigError::TooLarge { .. } => {
+            let most = Update::LARGEST >> 20;
+            invalid(&format!("a component may have {most} MiB of configuration: this would be more"))
+        }
         ConfigError::Impossible(edit) => invalid(&edit.to_string()),
         ConfigError::GoingDown | ConfigError::NotStored { .. } => IpcError::service(Report(error).to_string()),
     }

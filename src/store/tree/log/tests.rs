@@ -308,3 +308,19 @@ fn full_disk_refuses_the_edit_and_keeps_what_was() {
         std::panic::resume_unwind(panic);
     }
 }
+
+#[test]
+fn log_is_long_when_large_values_filled_it() {
+    let scratch = crate::store::scratch();
+    let mut opened = start(scratch.path());
+    let large = "x".repeat(1 << 20);
+    for time in 1..=15 {
+        commit(&mut opened, &[write("/a", json!(format!("{time}{large}")), time)]);
+        assert!(!opened.log.is_long(), "after {time} MiB");
+    }
+    commit(&mut opened, &[write("/a", json!(format!("16{large}")), 16)]);
+    assert!(opened.log.is_long());
+    opened.log.rewrite(&opened.tree).unwrap();
+    assert!(!opened.log.is_long());
+    assert!(std::fs::metadata(log_of(scratch.path())).unwrap().len() < 2 << 20);
+}
