@@ -56,6 +56,7 @@ def main(part):
     equal("told of the end", events.next().post_update_event.deployment_id, deployment)
     refused("answer after the end", ServiceError, lambda: defer(deployment_id=deployment), deployment)
     subscription.close().result(10)
+    refused("defer after the subscription", InvalidArgumentsError, lambda: defer(deployment_id=deployment))
 
 
 with scenario():

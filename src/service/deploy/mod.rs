@@ -17,6 +17,7 @@
 //! | `desired` | what the supervisor shall run, from the tree alone |
 //! | `update_gate` | asks components before they are changed |
 //! | `validation_gate` | lets components judge their configuration before it is changed |
+//! | `subscription` | who wants to hear of that, by component |
 //! | `tidy` | what the store need not keep |
 //!
 //! At a start the deployment in hand goes on where the docket says; without one the components of the tree are started.
@@ -33,6 +34,7 @@ mod prepare;
 pub mod resolve;
 mod shelf;
 mod state;
+mod subscription;
 mod task;
 mod tidy;
 mod update_gate;
@@ -50,8 +52,9 @@ pub use course::Exit;
 pub use handle::{Handle, Refused, Request};
 pub use inbox::DirectoryError;
 pub use ledger::LedgerError;
-pub use update_gate::{DeferError, Notice, TooManySubscriptions, UpdateGate};
-pub use validation_gate::{Proposal, ReportError, ValidationGate, Verdict};
+pub use subscription::{Sink, TooManySubscriptions};
+pub use update_gate::{DeferError, Notice, UpdateGate, UpdateSubscription};
+pub use validation_gate::{Proposal, ReportError, ValidationGate, ValidationSubscription, Verdict};
 
 use crate::net::http::{Client, Timeouts};
 use crate::service::{config, supervisor};

@@ -448,7 +448,7 @@ async fn bootstrap_steps_run_before_anything_changes_and_may_restart() {
 async fn cancel_ends_a_deployment_that_waits_for_consent() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));
-    let mut told = device.deploy.updates().subscribe(name("a")).unwrap();
+    let mut told = device.deploy.updates().hear("a");
     let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
     let id = device.submit(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
     let waiting = device.submit(json!({})).await;
@@ -470,7 +470,7 @@ async fn deferred_deployment_goes_on_when_the_component_says_so() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({"Manifests": [{"Lifecycle": {"Bootstrap": "exit 0", "Run": "run"}}]}));
     let gate = device.deploy.updates();
-    let mut told = gate.subscribe(name("x")).unwrap();
+    let mut told = gate.hear("x");
     let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
     let request = json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy});
     let id = device.submit(request.clone()).await;
@@ -496,13 +496,13 @@ async fn deferred_deployment_goes_on_when_the_component_says_so() {
 async fn components_are_asked_again_after_a_kill_while_they_defer() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));
-    let mut told = device.deploy.updates().subscribe(name("x")).unwrap();
+    let mut told = device.deploy.updates().hear("x");
     let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 1});
     let id = device.submit(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
     told.recv().await.unwrap();
     device.deploy.updates().defer(&name("x"), &id, Duration::from_secs(3600)).unwrap();
     let device = device.restart().await;
-    let mut told = device.deploy.updates().subscribe(name("x")).unwrap();
+    let mut told = device.deploy.updates().hear("x");
     assert_eq!(told.recv().await, Some(Notice::Before { deployment: id.clone(), restarting: false }));
     device.deploy.updates().defer(&name("x"), &id, Duration::ZERO).unwrap();
     assert_eq!(device.ended(&id).await.status, DeploymentStatus::Succeeded);
@@ -512,7 +512,7 @@ async fn components_are_asked_again_after_a_kill_while_they_defer() {
 async fn end_of_a_failed_deployment_is_told_too() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({"Manifests": [{"Lifecycle": {"Run": "fail"}}]}));
-    let mut told = device.deploy.updates().subscribe(name("x")).unwrap();
+    let mut told = device.deploy.updates().hear("x");
     let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 0});
     let id = device.submit(json!({"add": {"a": "1.0.0"}, "componentUpdatePolicy": policy})).await;
     assert_eq!(device.ended(&id).await.status, DeploymentStatus::Failed);
@@ -530,7 +530,7 @@ async fn component_judges_its_configuration_before_it_changes() {
     }
     device.succeed(json!({"add": {"a": "1.0.0", "b": "1.0.0"}})).await;
     let gate = device.deploy.validations();
-    let mut proposals = gate.subscribe(name("a")).unwrap();
+    let mut proposals = gate.hear("a");
     let update = json!({"a": {"merge": {"k": 7}}, "b": {"merge": {"k": 8}}});
     let mut answer = async |verdict| {
         let id = device.submit(json!({"configuration": update})).await;
@@ -562,7 +562,7 @@ async fn configuration_nobody_reports_on_in_time_is_not_valid() {
     let device = Device::new();
     device.recipe("a", "1.0.0", json!({}));
     device.succeed(json!({"add": {"a": "1.0.0"}})).await;
-    let mut proposals = device.deploy.validations().subscribe(name("a")).unwrap();
+    let mut proposals = device.deploy.validations().hear("a");
     let request = json!({"configuration": {"a": {"merge": {"k": 7}}}, "configurationValidationPolicy": {"timeout": 0}});
     let codes = &["COMPONENT_CONFIGURATION_NOT_VALID"];
     let cause = device.fail(request, DetailedStatus::FailedNoStateChange, codes).await;
@@ -583,7 +583,7 @@ async fn cancel_ends_a_deployment_that_waits_for_a_verdict() {
     device.recipe("a", "1.0.0", json!({}));
     device.succeed(json!({"add": {"a": "1.0.0"}})).await;
     let gate = device.deploy.validations();
-    let mut proposals = gate.subscribe(name("a")).unwrap();
+    let mut proposals = gate.hear("a");
     let id = device.submit(json!({"configuration": {"a": {"merge": {"k": 7}}}})).await;
     proposals.recv().await.unwrap();
     device.deploy.cancel(id.clone()).await.unwrap();

@@ -9,13 +9,14 @@
 //! A component has one answer to give, on whichever of its connections. One that has ended all its subscriptions, or
 //! leaves its notices unread, has no objection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::subscription::{Book, Sink, TooManySubscriptions};
 use crate::wire::name::{ComponentName, DeploymentId};
 
 /// Shared between the deployment service, which asks, and the doors of components, which subscribe and answer.
@@ -44,21 +45,18 @@ pub enum DeferError {
     UnknownDeployment { deployment: DeploymentId },
 }
 
-/// A component need not ask for the same thing so often.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{component} has {} subscriptions of this kind already", Self::MOST)]
-pub struct TooManySubscriptions {
-    pub(super) component: ComponentName,
-}
-
-impl TooManySubscriptions {
-    /// Subscriptions of one kind that a component may have at a time, on all its connections.
-    pub const MOST: usize = 64;
+/// A component listens; ended by dropping it. If it was the last one to hear a question, nobody waits for the answer.
+#[must_use = "dropping it ends the subscription"]
+#[derive(Debug)]
+pub struct UpdateSubscription {
+    gate: UpdateGate,
+    component: ComponentName,
+    number: u64,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    subscribers: BTreeMap<ComponentName, Vec<mpsc::Sender<Notice>>>,
+    book: Book<Notice>,
     /// The deployment asked about last: kept when its time is over, to tell a late answer from a wrong one.
     round: Option<Round>,
 }
@@ -68,33 +66,26 @@ struct Round {
     deployment: DeploymentId,
     /// The end of the deployment has been told.
     over: bool,
-    /// Where answers go; each counts once, and only while somebody waits for it.
-    pending: BTreeMap<ComponentName, oneshot::Sender<Duration>>,
+    pending: BTreeMap<ComponentName, Pending>,
 }
 
-/// A component that was asked: its answer, and the subscriptions that heard the question.
-struct Question {
-    answer: oneshot::Receiver<Duration>,
-    told: Vec<mpsc::Sender<Notice>>,
+/// A component that was asked.
+#[derive(Debug)]
+struct Pending {
+    /// The subscriptions that heard the question.
+    told: BTreeSet<u64>,
+    /// Takes one answer, while somebody waits for it; dropped without, there will be none.
+    reply: oneshot::Sender<Duration>,
 }
 
 impl UpdateGate {
-    /// Notices one subscriber may leave unread; more are not kept for it, and a question among them goes unasked.
-    pub const MAILBOX: usize = 4;
     /// The longest deferral granted at once; who wants more is asked again then. It keeps points in time in range.
     pub const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-    /// From now on the receiver is told of every update, until it is dropped.
-    pub fn subscribe(&self, component: ComponentName) -> Result<mpsc::Receiver<Notice>, TooManySubscriptions> {
-        let mut shared = self.lock();
-        let subscribers = shared.subscribers.entry(component.clone()).or_default();
-        subscribers.retain(|subscriber| !subscriber.is_closed());
-        if subscribers.len() >= TooManySubscriptions::MOST {
-            return Err(TooManySubscriptions { component });
-        }
-        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
-        subscribers.push(sender);
-        Ok(receiver)
+    /// A place among those that are told; it says where.
+    pub fn subscribe(&self, component: ComponentName) -> Result<UpdateSubscription, TooManySubscriptions> {
+        let number = self.lock().book.add(&component)?;
+        Ok(UpdateSubscription { gate: self.clone(), component, number })
     }
 
     /// Answers the question about `deployment`, for all connections of the component; zero means: go on.
@@ -105,15 +96,14 @@ impl UpdateGate {
         deferral: Duration,
     ) -> Result<(), DeferError> {
         let mut shared = self.lock();
-        shared.forget_gone();
-        if !shared.subscribers.contains_key(component) {
+        if !shared.book.has(component) {
             return Err(DeferError::NotSubscribed { component: component.clone() });
         }
         let Some(round) = shared.round.as_mut().filter(|round| round.deployment == *deployment) else {
             return Err(DeferError::UnknownDeployment { deployment: deployment.clone() });
         };
         let too_late = || DeferError::TooLate { component: component.clone(), deployment: deployment.clone() };
-        let reply = round.pending.remove(component).ok_or_else(too_late)?;
+        let Pending { reply, .. } = round.pending.remove(component).ok_or_else(too_late)?;
         reply.send(deferral).map_err(|_| too_late())
     }
 
@@ -124,8 +114,8 @@ impl UpdateGate {
             let asked = Instant::now();
             let deadline = asked + patience.min(Self::LONGEST);
             let mut longest = Duration::ZERO;
-            for (component, question) in self.ask(deployment, restarting) {
-                if let Ok(Some(deferral)) = timeout_at(deadline, question.answered()).await
+            for (component, answer) in self.ask(deployment, restarting) {
+                if let Ok(Ok(deferral)) = timeout_at(deadline, answer).await
                     && !deferral.is_zero()
                 {
                     tracing::info!(%component, %deployment, milliseconds = deferral.as_millis(), "Update deferred.");
@@ -148,32 +138,30 @@ impl UpdateGate {
         };
         round.over = true;
         round.pending.clear();
-        shared.forget_gone();
-        for subscriber in shared.subscribers.values().flatten() {
-            // A full mailbox has older news than this.
-            let _ = subscriber.try_send(Notice::After { deployment: deployment.clone() });
+        let notice = Notice::After { deployment: deployment.clone() };
+        for component in shared.book.components() {
+            // One that cannot take it has missed more than this.
+            shared.book.tell(component, &notice).for_each(drop);
         }
     }
 
-    fn ask(&self, deployment: &DeploymentId, restarting: bool) -> Vec<(ComponentName, Question)> {
+    fn ask(&self, deployment: &DeploymentId, restarting: bool) -> Vec<(ComponentName, oneshot::Receiver<Duration>)> {
         let mut shared = self.lock();
-        shared.forget_gone();
         let notice = Notice::Before { deployment: deployment.clone(), restarting };
-        let mut questions = Vec::new();
+        let mut answers = Vec::new();
         let mut pending = BTreeMap::new();
-        for (component, subscribers) in &shared.subscribers {
-            let told = subscribers.iter().filter(|subscriber| subscriber.try_send(notice.clone()).is_ok());
-            let told: Vec<_> = told.cloned().collect();
+        for component in shared.book.components() {
+            let told: BTreeSet<u64> = shared.book.tell(component, &notice).collect();
             if told.is_empty() {
                 tracing::warn!(%component, %deployment, "The component does not read its notices and is not asked.");
                 continue;
             }
             let (reply, answer) = oneshot::channel();
-            pending.insert(component.clone(), reply);
-            questions.push((component.clone(), Question { answer, told }));
+            pending.insert(component.clone(), Pending { told, reply });
+            answers.push((component.clone(), answer));
         }
         shared.round = Some(Round { deployment: deployment.clone(), over: false, pending });
-        questions
+        answers
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -181,31 +169,39 @@ impl UpdateGate {
     }
 }
 
-impl Shared {
-    fn forget_gone(&mut self) {
-        self.subscribers.retain(|_, subscribers| {
-            subscribers.retain(|subscriber| !subscriber.is_closed());
-            !subscribers.is_empty()
-        });
+impl UpdateSubscription {
+    /// From now on the sink is told of every update.
+    pub fn listen(self, sink: Arc<dyn Sink<Notice>>) -> Self {
+        self.gate.lock().book.listen(&self.component, self.number, sink);
+        self
     }
 }
 
-impl Question {
-    /// The deferral asked for; `None` when all who heard the question went away.
-    async fn answered(self) -> Option<Duration> {
-        let Self { answer, told } = self;
-        let gone = async {
-            for subscriber in &told {
-                subscriber.closed().await;
+impl Drop for UpdateSubscription {
+    fn drop(&mut self) {
+        let mut shared = self.gate.lock();
+        shared.book.remove(&self.component, self.number);
+        let Some(round) = &mut shared.round else { return };
+        if let Some(pending) = round.pending.get_mut(&self.component) {
+            pending.told.remove(&self.number);
+            if pending.told.is_empty() {
+                round.pending.remove(&self.component);
             }
-        };
-        tokio::select! {
-            biased;
-            answer = answer => answer.ok(),
-            () = gone => None,
         }
     }
 }
+
+#[cfg(test)]
+impl UpdateGate {
+    pub(super) fn hear(&self, component: &str) -> Listener<UpdateSubscription, Notice> {
+        let (sender, inbox) = tokio::sync::mpsc::channel(ROOM);
+        let subscription = self.subscribe(ComponentName::parse(component).unwrap()).unwrap();
+        Listener { _subscription: subscription.listen(Arc::new(Channel(sender))), inbox }
+    }
+}
+
+#[cfg(test)]
+use super::subscription::listening::{Channel, Listener, ROOM};
 
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::update_gate::TooManySubscriptions;
+use super::subscription::{Book, Sink, TooManySubscriptions};
 use crate::wire::name::{ComponentName, DeploymentId};
 
 /// Shared between the deployment service, which asks, and the doors of components, which subscribe and report.
@@ -58,34 +58,40 @@ pub(super) enum Objection {
     Deaf { component: ComponentName },
 }
 
+/// A component listens; ended by dropping it. A question that it heard has no answer then.
+#[must_use = "dropping it ends the subscription"]
+#[derive(Debug)]
+pub struct ValidationSubscription {
+    gate: ValidationGate,
+    component: ComponentName,
+    number: u64,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
-    /// Oldest first.
-    subscribers: BTreeMap<ComponentName, Vec<mpsc::Sender<Proposal>>>,
-    /// Where verdicts go; each counts once, and only while somebody waits for it.
-    pending: BTreeMap<(ComponentName, DeploymentId), oneshot::Sender<Verdict>>,
+    book: Book<Proposal>,
+    pending: BTreeMap<(ComponentName, DeploymentId), Pending>,
+}
+
+/// A component that was asked.
+#[derive(Debug)]
+struct Pending {
+    /// The subscription that heard the question.
+    told: u64,
+    /// Takes one verdict, while somebody waits for it; dropped without, there will be none.
+    reply: oneshot::Sender<Verdict>,
 }
 
 impl ValidationGate {
-    /// Proposals one subscriber may leave unread; with more it cannot be asked.
-    pub const MAILBOX: usize = 2;
     /// Characters of a rejection's message that go into the record of the deployment.
     pub const MESSAGE: usize = 1024;
     /// The longest a verdict is waited for, whatever a deployment says. It keeps points in time in range.
     pub const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-    /// From now on the receiver is given what the component's configuration would become, until it is dropped. While
-    /// an older subscription of the component lives, that one is asked instead.
-    pub fn subscribe(&self, component: ComponentName) -> Result<mpsc::Receiver<Proposal>, TooManySubscriptions> {
-        let mut shared = self.lock();
-        let subscribers = shared.subscribers.entry(component.clone()).or_default();
-        subscribers.retain(|subscriber| !subscriber.is_closed());
-        if subscribers.len() >= TooManySubscriptions::MOST {
-            return Err(TooManySubscriptions { component });
-        }
-        let (sender, receiver) = mpsc::channel(Self::MAILBOX);
-        subscribers.push(sender);
-        Ok(receiver)
+    /// A place among those that are asked; it says where. While an older one of the component lives, that is asked.
+    pub fn subscribe(&self, component: ComponentName) -> Result<ValidationSubscription, TooManySubscriptions> {
+        let number = self.lock().book.add(&component)?;
+        Ok(ValidationSubscription { gate: self.clone(), component, number })
     }
 
     /// The component's verdict on what `deployment` would make of its configuration.
@@ -95,17 +101,15 @@ impl ValidationGate {
         deployment: &DeploymentId,
         verdict: Verdict,
     ) -> Result<(), ReportError> {
-        let reply = self.lock().pending.remove(&(component.clone(), deployment.clone()));
-        let sent = reply.map(|reply| reply.send(verdict));
+        let pending = self.lock().pending.remove(&(component.clone(), deployment.clone()));
+        let sent = pending.map(|pending| pending.reply.send(verdict));
         let nothing = || ReportError::NothingPending { component: component.clone(), deployment: deployment.clone() };
         sent.ok_or_else(nothing)?.map_err(|_| nothing())
     }
 
     /// Whether somebody would be asked for this component.
     pub(super) fn is_subscribed(&self, component: &ComponentName) -> bool {
-        let mut shared = self.lock();
-        shared.forget_gone();
-        shared.subscribers.contains_key(component)
+        self.lock().book.has(component)
     }
 
     /// Asks each component about its configuration, all at once, and returns every objection. One that did not
@@ -121,19 +125,19 @@ impl ValidationGate {
         let mut questions = Vec::new();
         for (component, configuration) in configurations {
             match self.ask(&component, deployment, configuration) {
-                Asked::Question(question) => questions.push((component, question)),
+                Asked::Question(answer) => questions.push((component, answer)),
                 Asked::NotSubscribed => {}
                 Asked::Deaf => objections.push(Objection::Deaf { component }),
             }
         }
-        for (component, question) in questions {
-            match timeout_at(deadline, question.answered()).await {
-                Ok(Some(Verdict::Accepted)) => {}
-                Ok(Some(Verdict::Rejected { message })) => {
+        for (component, answer) in questions {
+            match timeout_at(deadline, answer).await {
+                Ok(Ok(Verdict::Accepted)) => {}
+                Ok(Ok(Verdict::Rejected { message })) => {
                     let message = message.map(|message| message.chars().take(Self::MESSAGE).collect());
                     objections.push(Objection::Rejected { component, message });
                 }
-                Ok(None) => objections.push(Objection::Gone { component }),
+                Ok(Err(_)) => objections.push(Objection::Gone { component }),
                 Err(_) => objections.push(Objection::TimedOut { component, patience }),
             }
         }
@@ -142,17 +146,15 @@ impl ValidationGate {
 
     fn ask(&self, component: &ComponentName, deployment: &DeploymentId, configuration: Value) -> Asked {
         let mut shared = self.lock();
-        shared.forget_gone();
-        let Some(subscriber) = shared.subscribers.get(component).and_then(|all| all.first()).cloned() else {
-            return Asked::NotSubscribed;
-        };
-        let proposal = Proposal { deployment: deployment.clone(), configuration };
-        if subscriber.try_send(proposal).is_err() {
+        // Those of a deployment that was cancelled.
+        shared.pending.retain(|_, pending| !pending.reply.is_closed());
+        let Some((told, sink)) = shared.book.of(component).next() else { return Asked::NotSubscribed };
+        if !sink.offer(&Proposal { deployment: deployment.clone(), configuration }) {
             return Asked::Deaf;
         }
         let (reply, answer) = oneshot::channel();
-        shared.pending.insert((component.clone(), deployment.clone()), reply);
-        Asked::Question(Question { answer, subscriber })
+        shared.pending.insert((component.clone(), deployment.clone()), Pending { told, reply });
+        Asked::Question(answer)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -160,42 +162,43 @@ impl ValidationGate {
     }
 }
 
-impl Shared {
-    /// Also the questions nobody waits for any more.
-    fn forget_gone(&mut self) {
-        self.subscribers.retain(|_, subscribers| {
-            subscribers.retain(|subscriber| !subscriber.is_closed());
-            !subscribers.is_empty()
-        });
-        self.pending.retain(|_, reply| !reply.is_closed());
-    }
-}
-
 enum Asked {
-    Question(Question),
+    Question(oneshot::Receiver<Verdict>),
     NotSubscribed,
     Deaf,
 }
 
-struct Question {
-    answer: oneshot::Receiver<Verdict>,
-    subscriber: mpsc::Sender<Proposal>,
+impl ValidationSubscription {
+    /// From now on the sink is given what the component's configuration would become.
+    pub fn listen(self, sink: Arc<dyn Sink<Proposal>>) -> Self {
+        self.gate.lock().book.listen(&self.component, self.number, sink);
+        self
+    }
 }
 
-impl Question {
-    /// `None` when the subscriber went away first.
-    async fn answered(self) -> Option<Verdict> {
-        tokio::select! {
-            biased;
-            verdict = self.answer => verdict.ok(),
-            () = self.subscriber.closed() => None,
-        }
+impl Drop for ValidationSubscription {
+    fn drop(&mut self) {
+        let mut shared = self.gate.lock();
+        shared.book.remove(&self.component, self.number);
+        shared.pending.retain(|(component, _), pending| (&*component, pending.told) != (&self.component, self.number));
     }
 }
 
 fn said(message: Option<&str>) -> String {
     message.map(|message| format!(": {message}")).unwrap_or_default()
 }
+
+#[cfg(test)]
+impl ValidationGate {
+    pub(super) fn hear(&self, component: &str) -> Listener<ValidationSubscription, Proposal> {
+        let (sender, inbox) = tokio::sync::mpsc::channel(ROOM);
+        let subscription = self.subscribe(ComponentName::parse(component).unwrap()).unwrap();
+        Listener { _subscription: subscription.listen(Arc::new(Channel(sender))), inbox }
+    }
+}
+
+#[cfg(test)]
+use super::subscription::listening::{Channel, Listener, ROOM};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,10 @@
 //! `SubscribeToComponentUpdates`: told before components are changed, and when a deployment that asked has ended.
 
+use std::sync::Arc;
+
 use crate::api::ipc::call::{Call, Opened, json};
-use crate::service::deploy::Notice;
+use crate::api::ipc::outbox::{Events, Offered};
+use crate::service::deploy::{Notice, Sink};
 use crate::store::tree::KeyPath;
 use crate::wire::ipc::IpcError;
 use crate::wire::ipc::updates::{
@@ -19,15 +22,17 @@ pub(super) async fn open(
         return Err(IpcError::not_found(format!("{name} is no component of this device"), "Component", &name));
     };
     let subscribed = call.services.deploy.updates().subscribe(component.clone());
-    let mut notices = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
-    Ok(Opened::pumped(SubscribeToComponentUpdatesResponse {}, async move |events| {
-        while let Some(notice) = notices.recv().await {
-            if events.send(&json(&event(notice))?.into()).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }))
+    let subscription = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
+    Ok(Opened::guarded(SubscribeToComponentUpdatesResponse {}, |events| subscription.listen(Arc::new(Stream(events)))))
+}
+
+#[derive(Debug)]
+struct Stream(Events);
+
+impl Sink<Notice> for Stream {
+    fn offer(&self, notice: &Notice) -> bool {
+        json(&event(notice.clone())).is_ok_and(|event| self.0.offer(&event.into()) == Offered::Taken)
+    }
 }
 
 fn event(notice: Notice) -> ComponentUpdatePolicyEvents {

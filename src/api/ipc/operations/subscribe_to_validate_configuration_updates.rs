@@ -1,7 +1,10 @@
 //! `SubscribeToValidateConfigurationUpdates`: shown what the component's configuration would become.
 
+use std::sync::Arc;
+
 use crate::api::ipc::call::{Call, Opened, json};
-use crate::service::deploy::Proposal;
+use crate::api::ipc::outbox::{Events, Offered};
+use crate::service::deploy::{Proposal, Sink};
 use crate::wire::ipc::IpcError;
 use crate::wire::ipc::updates::{
     SubscribeToValidateConfigurationUpdatesRequest, SubscribeToValidateConfigurationUpdatesResponse,
@@ -17,15 +20,19 @@ pub(super) async fn open(
         return Err(IpcError::service(format!("{} is no component and has no configuration", call.principal)));
     };
     let subscribed = call.services.deploy.validations().subscribe(component.clone());
-    let mut proposals = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
-    Ok(Opened::pumped(SubscribeToValidateConfigurationUpdatesResponse {}, async move |events| {
-        while let Some(Proposal { deployment, configuration }) = proposals.recv().await {
-            let event = ValidateConfigurationUpdateEvent { configuration, deployment_id: deployment };
-            let event = ValidateConfigurationUpdateEvents::ValidateConfigurationUpdateEvent(event);
-            if events.send(&json(&event)?.into()).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }))
+    let subscription = subscribed.map_err(|error| IpcError::service(error.to_string()))?;
+    let response = SubscribeToValidateConfigurationUpdatesResponse {};
+    Ok(Opened::guarded(response, |events| subscription.listen(Arc::new(Stream(events)))))
+}
+
+#[derive(Debug)]
+struct Stream(Events);
+
+impl Sink<Proposal> for Stream {
+    fn offer(&self, proposal: &Proposal) -> bool {
+        let Proposal { deployment, configuration } = proposal.clone();
+        let event = ValidateConfigurationUpdateEvent { configuration, deployment_id: deployment };
+        let event = ValidateConfigurationUpdateEvents::ValidateConfigurationUpdateEvent(event);
+        json(&event).is_ok_and(|event| self.0.offer(&event.into()) == Offered::Taken)
+    }
 }

@@ -22,7 +22,7 @@ fn rejected(message: &str) -> Verdict {
 #[tokio::test]
 async fn gate_is_open_for_those_who_did_not_subscribe() {
     let gate = ValidationGate::default();
-    drop(gate.subscribe(name("a")).unwrap());
+    drop(gate.hear("a"));
     assert_eq!(gate.pass(&id(), changes(&["a", "b"]), FOREVER).await, []);
 }
 
@@ -30,7 +30,7 @@ async fn gate_is_open_for_those_who_did_not_subscribe() {
 async fn gate_asks_all_and_names_everyone_who_objects() {
     let id = id();
     let gate = ValidationGate::default();
-    let mut inboxes = ["a", "b", "c"].map(|text| gate.subscribe(name(text)).unwrap());
+    let mut inboxes = ["a", "b", "c"].map(|text| gate.hear(text));
     let components = async {
         for (inbox, text) in inboxes.iter_mut().zip(["a", "b", "c"]) {
             assert_eq!(
@@ -51,8 +51,8 @@ async fn gate_asks_all_and_names_everyone_who_objects() {
 async fn gate_objects_for_the_silent_and_the_gone() {
     let id = id();
     let gate = ValidationGate::default();
-    let _silent = gate.subscribe(name("silent")).unwrap();
-    let gone = gate.subscribe(name("gone")).unwrap();
+    let _silent = gate.hear("silent");
+    let gone = gate.hear("gone");
     let patience = Duration::from_millis(2);
     let leave = async move { drop(gone) };
     let (objections, ()) = tokio::join!(gate.pass(&id, changes(&["gone", "silent"]), patience), leave);
@@ -66,7 +66,7 @@ async fn gate_objects_for_the_silent_and_the_gone() {
 async fn gate_asks_the_oldest_subscription_that_lives() {
     let id = id();
     let gate = ValidationGate::default();
-    let (mut one, mut two) = (gate.subscribe(name("a")).unwrap(), gate.subscribe(name("a")).unwrap());
+    let (mut one, mut two) = (gate.hear("a"), gate.hear("a"));
     let component = async {
         assert!(one.recv().await.is_some());
         assert!(two.try_recv().is_err());
@@ -85,7 +85,7 @@ async fn gate_asks_the_oldest_subscription_that_lives() {
 async fn report_counts_once_and_only_for_what_was_asked() {
     let id = id();
     let gate = ValidationGate::default();
-    let mut inbox = gate.subscribe(name("a")).unwrap();
+    let mut inbox = gate.hear("a");
     let nothing = |component: &str, deployment: &str| {
         gate.report(&name(component), &DeploymentId::parse(deployment).unwrap(), Verdict::Accepted).is_err()
     };
@@ -104,21 +104,21 @@ async fn report_counts_once_and_only_for_what_was_asked() {
 async fn question_is_taken_back_when_the_deployment_is_cancelled() {
     let id = id();
     let gate = ValidationGate::default();
-    let mut inbox = gate.subscribe(name("a")).unwrap();
+    let mut inbox = gate.hear("a");
     tokio::select! {
         _ = gate.pass(&id, changes(&["a"]), FOREVER) => panic!("nobody has reported"),
         _ = inbox.recv() => {}
     }
     assert!(gate.report(&name("a"), &id, Verdict::Accepted).is_err());
-    gate.subscribe(name("b")).unwrap();
+    gate.hear("b");
     assert!(gate.lock().pending.is_empty());
 }
 
 #[tokio::test]
 async fn gate_objects_for_one_that_leaves_its_proposals_unread() {
     let gate = ValidationGate::default();
-    let _deaf = gate.subscribe(name("a")).unwrap();
-    for _ in 0..ValidationGate::MAILBOX {
+    let _deaf = gate.hear("a");
+    for _ in 0..ROOM {
         gate.pass(&id(), changes(&["a"]), Duration::ZERO).await;
     }
     let objections = gate.pass(&id(), changes(&["a"]), FOREVER).await;
