@@ -78,7 +78,7 @@ fn clients_that_say_nothing_do_not_keep_others_out() {
     let (mut core, door) = core();
     let mut witness = Witness::new(&door);
     let half = Draft::connect(&door.token).bytes();
-    let silent: Vec<Client> = (0..200)
+    let silent: Vec<Client> = (0..600)
         .map(|number| {
             let mut client = door.knock();
             client.send(&half[..number % half.len()]);

@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use super::Services;
 use super::admission::{Admission, admit};
+use super::lobby::Lobby;
 use crate::wire::eventstream::{self, CONNECTION, FrameError, Message, MessageType, Outgoing, flags, frame_length};
 use crate::wire::principal::Principal;
 
@@ -37,14 +38,14 @@ pub(super) enum Guest {
 }
 
 /// Reads CONNECT and asks whose token it carries, and whether the peer may have it.
-pub(super) async fn greet(stream: &UnixStream, services: &Services) -> Guest {
-    let bytes = match timeout(PATIENCE, first_message(stream)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => {
+pub(super) async fn greet(stream: &UnixStream, services: &Services, lobby: &Lobby) -> Guest {
+    let bytes = match lobby.stay(timeout(PATIENCE, first_message(stream))).await {
+        Some(Ok(Ok(bytes))) => bytes,
+        Some(Ok(Err(error))) => {
             debug!(%error, "A connection to the IPC socket ended before it began.");
             return Guest::Gone;
         }
-        Err(_) => return Guest::Gone,
+        Some(Err(_)) | None => return Guest::Gone,
     };
     let length = frame_length(&bytes, LONGEST).ok().flatten().unwrap_or(bytes.len());
     let (frame, ahead) = bytes.split_at(length);

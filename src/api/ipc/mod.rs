@@ -16,6 +16,7 @@ mod admission;
 mod call;
 mod connection;
 mod greeting;
+mod lobby;
 mod operations;
 mod outbox;
 mod server;

@@ -15,6 +15,7 @@ use super::Services;
 use super::account::{Account, Accounts};
 use super::connection::Connection;
 use super::greeting::{Guest, acknowledgement, greet, protocol_error};
+use super::lobby::Lobby;
 use crate::base::unix_path::UnixPath;
 use crate::store::paths::Paths;
 use crate::store::socket_file;
@@ -52,7 +53,7 @@ impl Server {
     /// Serves until `stop` is ready, then closes every connection and removes the socket.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (close, closing) = watch::channel(false);
-        let accounts = Accounts::default();
+        let (accounts, lobby) = (Accounts::default(), Lobby::default());
         let mut connections = JoinSet::new();
         tokio::pin!(stop);
         loop {
@@ -65,7 +66,7 @@ impl Server {
                     }
                     Ok((stream, _)) => {
                         let (services, accounts, closing) = (self.services.clone(), accounts.clone(), closing.clone());
-                        connections.spawn(serve(stream, services, accounts, closing));
+                        connections.spawn(serve(stream, services, accounts, lobby.clone(), closing));
                     }
                     Err(cause) => {
                         warn!(error = %cause, "A connection to the IPC socket was lost before it began.");
@@ -84,26 +85,32 @@ impl Server {
 }
 
 /// One connection, from CONNECT to its end.
-async fn serve(stream: UnixStream, services: Arc<Services>, accounts: Accounts, closing: watch::Receiver<bool>) {
+async fn serve(
+    stream: UnixStream,
+    services: Arc<Services>,
+    accounts: Accounts,
+    lobby: Lobby,
+    closing: watch::Receiver<bool>,
+) {
     // Boxed, each: a connection that waits for its first request shall not carry the room of a greeting.
-    let (principal, ahead) = match Box::pin(greet(&stream, &services)).await {
+    let (principal, ahead) = match Box::pin(greet(&stream, &services, &lobby)).await {
         Guest::Known { principal, ahead } => (principal, ahead),
-        Guest::Refused => return Box::pin(turn_away(stream, &acknowledgement(false))).await,
-        Guest::Rude(rule) => return Box::pin(turn_away(stream, &protocol_error(&rule))).await,
+        Guest::Refused => return Box::pin(turn_away(stream, &acknowledgement(false), &lobby)).await,
+        Guest::Rude(rule) => return Box::pin(turn_away(stream, &protocol_error(&rule), &lobby)).await,
         Guest::Gone => return,
     };
     let Some(place) = accounts.open(&principal) else {
         warn!(client = %principal, "An IPC connection is turned away: {} are open.", Account::CONNECTIONS);
-        return Box::pin(turn_away(stream, &acknowledgement(false))).await;
+        return Box::pin(turn_away(stream, &acknowledgement(false), &lobby)).await;
     };
     let connection = Connection::new(stream, services, principal, place);
     if let Some((stream, farewell)) = connection.serve(ahead, closing).await {
-        Box::pin(turn_away(stream, &farewell)).await;
+        Box::pin(turn_away(stream, &farewell, &lobby)).await;
     }
 }
 
 /// Says a last word and waits for the client to hang up.
-async fn turn_away(stream: UnixStream, last: &[u8]) {
+async fn turn_away(stream: UnixStream, last: &[u8], lobby: &Lobby) {
     let farewell = async {
         let mut rest = last;
         while !rest.is_empty() {
@@ -126,7 +133,7 @@ async fn turn_away(stream: UnixStream, last: &[u8]) {
         }
     };
     // Whether it hung up, was lost or took too long: this is the end.
-    let _: Result<io::Result<()>, _> = timeout(Server::LINGER, farewell).await;
+    let _: Option<Result<io::Result<()>, _>> = lobby.stay(timeout(Server::LINGER, farewell)).await;
 }
 
 /// Why the door cannot open.
