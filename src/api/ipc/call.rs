@@ -85,7 +85,7 @@ impl<R> Opened<R> {
     }
 
     /// The stream ends when the principal may not have `resource` any more.
-    pub(super) fn as_long_as_allowed(self, resource: impl Into<String>) -> Self {
+    pub(super) fn while_allowed(self, resource: impl Into<String>) -> Self {
         Self { resource: Some(resource.into()), ..self }
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn open(
     let opened = Opened::guarded(SubscribeToTopicResponse { topic_name }, move |events| {
         pubsub.subscribe(who, &filter, mode, Arc::new(Stream(events)))
     });
-    Ok(opened.as_long_as_allowed(resource))
+    Ok(opened.while_allowed(resource))
 }
 
 struct Stream(Events);
