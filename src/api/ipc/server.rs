@@ -25,29 +25,32 @@ use crate::store::socket_file;
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+    /// Connections open at once; the next one is closed.
+    clients: usize,
     services: Arc<Services>,
 }
 
 impl Server {
-    /// Connections open at once; the next one is closed. Each principal has a smaller bound of its own.
+    /// More connections than this are never open. Each principal has a smaller bound of its own.
     pub const CONNECTIONS: usize = 4096;
     /// Pause after an accept that failed, e.g. for want of file descriptors.
     const BREATH: Duration = Duration::from_millis(200);
     /// How long a client that is turned away may take to read why: closing at once would hide it.
     const LINGER: Duration = Duration::from_secs(5);
 
-    /// Binds the socket below the root directory; every local user may connect, the token decides.
+    /// Binds the socket below the root directory; every local user may connect, the token decides. At most `clients`
+    /// are connected at once.
     ///
     /// The caller holds the lock of the root directory, so a socket found there is a dead one and replaced.
     /// Must be called within the runtime.
-    pub fn bind(paths: &Paths, services: Services) -> Result<Self, BindError> {
+    pub fn bind(paths: &Paths, clients: usize, services: Services) -> Result<Self, BindError> {
         let path = paths.ipc_socket();
         socket_file::clear(&path).map_err(|cause| BindError::Clear { path: path.clone(), cause })?;
         let listener = UnixPath::new(&path)
             .and_then(|path| UnixListener::bind(path.short()))
             .map_err(|cause| BindError::Bind { path: path.clone(), cause })?;
         socket_file::open_to_all(&path).map_err(|cause| BindError::Open { path: path.clone(), cause })?;
-        Ok(Self { listener, path, services: Arc::new(services) })
+        Ok(Self { listener, path, clients: clients.min(Self::CONNECTIONS), services: Arc::new(services) })
     }
 
     /// Serves until `stop` is ready, then closes every connection and removes the socket.
@@ -61,8 +64,8 @@ impl Server {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok(_) if connections.len() >= Self::CONNECTIONS => {
-                        warn!("An IPC connection is turned away: {} are open.", Self::CONNECTIONS);
+                    Ok(_) if connections.len() >= self.clients => {
+                        warn!("An IPC connection is turned away: {} are open.", self.clients);
                     }
                     Ok((stream, _)) => {
                         let (services, accounts, closing) = (self.services.clone(), accounts.clone(), closing.clone());

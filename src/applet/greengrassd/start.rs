@@ -90,8 +90,10 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let (access, access_task) = access::spawn(&config);
     let pubsub = pubsub::Handle::new();
     let (telemetry, telemetry_task) = telemetry::spawn(paths.telemetry());
+    let seats = clients_that_fit(limit::open_files());
     let ipc_door = ipc::Server::bind(
         &paths,
+        seats,
         ipc::Services {
             access,
             clients,
@@ -116,8 +118,8 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let door_task = tokio::spawn(door.run(closed(closing.clone())));
     let ipc_task = tokio::spawn(ipc_door.run(closed(closing)));
     let log_task = tokio::spawn(follow_log_settings(options.syslog, config.clone(), logs));
-    if let Some(clients) = limit::open_files().and_then(clients_that_fit) {
-        warn!(clients, "The hard limit of open files is small: about so many IPC clients can be connected at once.");
+    if seats < ipc::Server::CONNECTIONS {
+        warn!(clients = seats, "The hard limit of open files is small: so many IPC clients can be connected at once.");
     }
     info!(milliseconds = started.elapsed().as_millis(), "All doors are open.");
     if let Err(error) = ready::announce() {
@@ -152,10 +154,10 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     Ok(code)
 }
 
-/// How many IPC clients so many descriptors have room for; `None` if there is room for all that are let in.
-fn clients_that_fit(descriptors: u64) -> Option<u64> {
-    let clients = descriptors.saturating_sub(DESCRIPTORS_OF_OURS);
-    (clients < ipc::Server::CONNECTIONS as u64).then_some(clients)
+/// How many IPC clients so many descriptors have room for, of those that may be let in; a few in any case.
+fn clients_that_fit(descriptors: Option<u64>) -> usize {
+    let fit = descriptors.map_or(u64::MAX, |descriptors| descriptors.saturating_sub(DESCRIPTORS_OF_OURS).max(16));
+    usize::try_from(fit).unwrap_or(usize::MAX).min(ipc::Server::CONNECTIONS)
 }
 
 /// What the daemon keeps open itself: files, doors, and four for each of some fifty components.
@@ -290,9 +292,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_that_fit_are_told_only_when_not_all_do() {
-        assert_eq!(clients_that_fit(1024), Some(768));
-        assert_eq!(clients_that_fit(100), Some(0));
-        assert_eq!(clients_that_fit(524_288), None);
+    fn clients_leave_room_for_the_daemons_own_descriptors() {
+        assert_eq!(clients_that_fit(Some(1024)), 768);
+        assert_eq!(clients_that_fit(Some(100)), 16);
+        assert_eq!(clients_that_fit(Some(524_288)), ipc::Server::CONNECTIONS);
+        assert_eq!(clients_that_fit(None), ipc::Server::CONNECTIONS);
     }
 }
