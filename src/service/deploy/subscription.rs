@@ -28,8 +28,10 @@ impl TooManySubscriptions {
 #[derive(Debug)]
 pub(super) struct Book<T> {
     next: u64,
-    sinks: BTreeMap<ComponentName, BTreeMap<u64, Option<Arc<dyn Sink<T>>>>>,
+    sinks: BTreeMap<ComponentName, Sinks<T>>,
 }
+
+type Sinks<T> = BTreeMap<u64, Option<Arc<dyn Sink<T>>>>;
 
 impl<T> Default for Book<T> {
     fn default() -> Self {

@@ -180,7 +180,8 @@ impl Drop for ValidationSubscription {
     fn drop(&mut self) {
         let mut shared = self.gate.lock();
         shared.book.remove(&self.component, self.number);
-        shared.pending.retain(|(component, _), pending| (&*component, pending.told) != (&self.component, self.number));
+        let heard = |component: &ComponentName, told| *component == self.component && told == self.number;
+        shared.pending.retain(|(component, _), pending| !heard(component, pending.told));
     }
 }
 
