@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::state::News;
 use super::update::Update;
 use crate::store::tree::{Edit, EditError, KeyPath, LogError, Tree};
 
@@ -107,14 +108,14 @@ pub(super) enum Wish {
 pub struct Changes {
     at: KeyPath,
     begun: bool,
-    news: broadcast::Receiver<Change>,
+    news: broadcast::Receiver<News>,
 }
 
 impl Changes {
     /// News a reader may lag behind.
     pub const BEHIND: usize = 16;
 
-    pub(super) fn new(at: KeyPath, news: broadcast::Receiver<Change>) -> Self {
+    pub(super) fn new(at: KeyPath, news: broadcast::Receiver<News>) -> Self {
         Self { at, begun: false, news }
     }
 
@@ -124,7 +125,7 @@ impl Changes {
             return Some(Change { path: self.at.clone(), kind: ChangeKind::Initialized });
         }
         match self.news.recv().await {
-            Ok(change) => Some(change),
+            Ok((path, kind)) => Some(Change { path: path.unwrap_or_else(|| self.at.clone()), kind }),
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 Some(Change { path: self.at.clone(), kind: ChangeKind::Changed })
             }

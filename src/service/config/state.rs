@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::broadcast;
 
-use super::handle::{Change, ChangeKind, Changes, ConfigError, Wish};
+use super::handle::{ChangeKind, Changes, ConfigError, Wish};
 use crate::store::tree::{Entry, KeyPath, Tree, What};
 
 /// Edits carried out on a copy of the tree, waiting to be stored.
@@ -35,46 +35,55 @@ pub(super) fn changed(entries: &[Entry]) -> Vec<KeyPath> {
 }
 
 /// Those who watch, by the folded path of what they watch: telling costs the depth of a node, not their number.
+/// All who watch one path share one channel, whose memory is by far the most of a watch.
 #[derive(Debug, Default)]
-pub(super) struct Watchers(HashMap<String, Vec<(KeyPath, broadcast::Sender<Change>)>>);
+pub(super) struct Watchers {
+    channels: HashMap<String, broadcast::Sender<News>>,
+    /// How many channels there may be before those without a reader are looked for.
+    tidy_at: usize,
+}
+
+/// A change as it lies in the channel; without a path it concerns the watched node itself, as its watcher spells it.
+pub(super) type News = (Option<KeyPath>, ChangeKind);
 
 impl Watchers {
+    /// Fewer channels than this are never tidied up.
+    const FEW: usize = 64;
+
     pub(super) fn add(&mut self, at: KeyPath) -> Changes {
-        self.0.retain(|_, watchers| {
-            watchers.retain(|(_, news)| news.receiver_count() > 0);
-            !watchers.is_empty()
-        });
-        let (news, receiver) = broadcast::channel(Changes::BEHIND);
-        self.0.entry(at.folded()).or_default().push((at.clone(), news));
-        Changes::new(at, receiver)
+        if self.channels.len() >= self.tidy_at {
+            self.channels.retain(|_, news| news.receiver_count() > 0);
+            self.tidy_at = Self::FEW.max(2 * self.channels.len());
+        }
+        let news = self.channels.entry(at.folded()).or_insert_with(|| broadcast::channel(Changes::BEHIND).0);
+        Changes::new(at, news.subscribe())
     }
 
     pub(super) fn tell(&self, entries: &[Entry]) {
-        if self.0.is_empty() {
+        if self.channels.is_empty() {
             return;
         }
         for entry in entries {
             let folded = entry.path.folded();
-            self.tell_at(&folded, entry, kind_at(entry));
+            self.tell_at(&folded, Some(&entry.path), kind_at(entry));
             for (end, _) in folded.match_indices('/') {
                 // The root is spelled "/", every other node without a '/' at its end.
                 let above = if end == 0 { "/" } else { &folded[..end] };
-                self.tell_at(above, entry, kind_above(entry));
+                self.tell_at(above, Some(&entry.path), kind_above(entry));
             }
             if entry.what == What::Removed {
                 let below = format!("{folded}/");
-                for (at, _) in self.0.iter().filter(|(at, _)| at.starts_with(&below)) {
-                    self.tell_at(at, entry, ChangeKind::Removed);
+                for at in self.channels.keys().filter(|at| at.starts_with(&below)) {
+                    self.tell_at(at, None, ChangeKind::Removed);
                 }
             }
         }
     }
 
-    fn tell_at(&self, folded: &str, entry: &Entry, kind: ChangeKind) {
-        for (at, news) in self.0.get(folded).into_iter().flatten() {
-            let path = if at.covers(&entry.path) { entry.path.clone() } else { at.clone() };
-            // Nobody listens any more: removed with the next watch.
-            let _ = news.send(Change { path, kind });
+    fn tell_at(&self, folded: &str, path: Option<&KeyPath>, kind: ChangeKind) {
+        if let Some(news) = self.channels.get(folded) {
+            // Nobody listens any more: tidied up with a later watch.
+            let _ = news.send((path.cloned(), kind));
         }
     }
 }

@@ -178,3 +178,24 @@ async fn update_that_is_refused_or_not_stored_changes_nothing() {
     assert!(matches!(config.update(update(json!({"a": 2}), 11)).await, Err(ConfigError::NotStored { .. })));
     assert_eq!(config.snapshot(), before);
 }
+
+#[tokio::test]
+async fn watchers_of_one_path_are_all_told_and_those_that_left_cost_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (config, _service) = start(scratch.path());
+    let mut one = config.watch(path("/services/x/a")).await.unwrap();
+    let mut other = config.watch(path("/Services/X/A")).await.unwrap();
+    for number in 0..1000 {
+        drop(config.watch(path(&format!("/gone/{number}"))).await.unwrap());
+    }
+    config.edit(vec![write("/services/x/a", json!(1), 10)]).await.unwrap();
+    let removal = Edit::Remove { at: path("/services"), time: Timestamp(20) };
+    config.edit(vec![removal]).await.unwrap();
+    for (watch, spelled) in [(&mut one, "/services/x/a"), (&mut other, "/Services/X/A")] {
+        assert_eq!(watch.next().await.unwrap().kind, ChangeKind::Initialized);
+        let change = Change { path: path("/services/x/a"), kind: ChangeKind::Changed };
+        assert_eq!(watch.next().await.unwrap(), change, "as the tree spells it");
+        let removed = Change { path: path(spelled), kind: ChangeKind::Removed };
+        assert_eq!(watch.next().await.unwrap(), removed, "as the watcher does");
+    }
+}
