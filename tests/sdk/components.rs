@@ -124,3 +124,10 @@ fn component_restarts_itself() {
     let name = "com.example.Phoenix";
     stage.play(&[role("phoenix", name, "").may(CLI, &["RestartComponent"], &[name])]);
 }
+
+#[test]
+fn client_of_the_command_line_steers_components_and_has_no_configuration() {
+    let Some(stage) = Stage::new() else { return };
+    others(&stage);
+    stage.play_local_client("client", "commander.py");
+}

@@ -163,6 +163,19 @@ impl Stage {
         }
     }
 
+    /// Plays a script of Python as a client of the command line, which is no component. Its argument is the file with
+    /// the token; `name` names its directory.
+    pub fn play_local_client(&self, name: &str, script: &str) {
+        fs::create_dir_all(self.device.work(name)).unwrap();
+        let tokens = fs::read_dir(self.device.core.root().join("cli_ipc_info")).unwrap();
+        let mut tokens = tokens.map(|file| file.unwrap().path());
+        let token = tokens.find(|path| path.to_string_lossy().contains("user-")).unwrap();
+        let mut client = Command::new(sdk("python/bin/python"));
+        client.args(["-B", "-u"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(script)).arg(token);
+        assert!(client.current_dir(self.device.work(name)).status().unwrap().success());
+        self.good_end(name);
+    }
+
     /// Waits until the script has ended; every verdict it wrote is good.
     pub fn good_end(&self, name: &str) {
         self.wait_for(name, ENDED);

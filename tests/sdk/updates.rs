@@ -1,9 +1,7 @@
 //! Components are asked before they change, judge their configuration, and deploy.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -169,12 +167,5 @@ fn node_component_is_asked_and_deploys() {
 #[test]
 fn client_of_the_command_line_deploys_and_is_no_component() {
     let Some(stage) = Stage::new() else { return };
-    let (name, here) = ("client", Path::new(env!("CARGO_MANIFEST_DIR")));
-    fs::create_dir_all(stage.device.work(name)).unwrap();
-    let tokens = fs::read_dir(stage.device.core.root().join("cli_ipc_info")).unwrap();
-    let token = tokens.map(|file| file.unwrap().path()).find(|path| path.to_string_lossy().contains("user-")).unwrap();
-    let mut client = Command::new(here.join("target/sdk/python/bin/python"));
-    client.args(["-B", "-u"]).arg(here.join("tests/sdk/local_client.py")).arg(token);
-    assert!(client.current_dir(stage.device.work(name)).status().unwrap().success());
-    stage.good_end(name);
+    stage.play_local_client("client", "local_client.py");
 }
