@@ -123,7 +123,7 @@ impl Witness {
         self.last += 1;
         let message = json!({"topic": "witness", "publishMessage": {"jsonMessage": {"message": {"after": after}}}});
         self.client.say(&Draft::request(self.last, "PublishToTopic", &message.to_string()));
-        let mut came = vec![self.client.receive(), self.client.receive()];
+        let mut came = [self.client.receive(), self.client.receive()];
         came.sort_by_key(|frame| frame.place().2);
         assert_eq!(came[0].place(), (0, 0, 1), "after {after}");
         assert_eq!(came[0].json()["jsonMessage"]["message"]["after"], after);
