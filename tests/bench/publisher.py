@@ -13,7 +13,7 @@ from awsiot.greengrasscoreipc.model import JsonMessage, PublishMessage
 
 IN_FLIGHT = 32
 TOPIC, WARM_UP, COUNT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-MESSAGE = PublishMessage(json_message=JsonMessage(message={"data": "x" * 89}))
+MESSAGE = PublishMessage(json_message=JsonMessage(message={"data": "x" * 88}))
 
 
 def publish(client, count):

@@ -121,7 +121,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         name: "fan-out",
         what: "one IPC publish to 100 subscribers",
         unit: "ms, us of CPU",
-        target: "100 times F8 at most",
+        target: "<= 10.6 ms: 100 times the p50 of F8",
         peer: "not measured",
         measure: ipc::fan_out,
     },
