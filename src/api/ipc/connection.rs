@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
@@ -17,6 +16,7 @@ use super::call::{Call, Reply, Running};
 use super::greeting::{acknowledgement, protocol_error};
 use super::operations;
 use super::outbox::{Events, Outbox};
+use super::socket::Socket;
 use super::streams::{Step, Streams};
 use crate::wire::eventstream::{Assembler, FeedError, MAX_MESSAGE, Message, MessageType, Outgoing, flags};
 use crate::wire::ipc::{ErrorKind, IpcError, Operation};
@@ -38,7 +38,7 @@ thread_local! {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: UnixStream,
+    socket: Socket,
     services: Arc<Services>,
     principal: Principal,
     assembler: Assembler,
@@ -94,9 +94,14 @@ pub(super) enum End {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, services: Arc<Services>, principal: Principal, place: Place) -> Self {
-        Self {
-            stream,
+    pub(super) fn new(
+        stream: UnixStream,
+        services: Arc<Services>,
+        principal: Principal,
+        place: Place,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            socket: Socket::new(stream)?,
             policies: services.access.changed(),
             services,
             principal,
@@ -107,7 +112,7 @@ impl Connection {
             streams: Streams::default(),
             jobs: JoinSet::new(),
             pumps: JoinSet::new(),
-        }
+        })
     }
 
     /// Serves until the client leaves, breaks the protocol, or the door closes. `ahead` is what was read already.
@@ -124,7 +129,7 @@ impl Connection {
             end = self.turn(&mut closing).await.err();
         }
         // What was answered before the end is said, as far as the client takes it.
-        let _ = self.outbox.write_to(&self.stream);
+        let _ = self.outbox.write_to(&mut self.socket);
         let unsaid = if matches!(end, Some(End::Violation(_))) { self.outbox.unwritten() } else { Vec::new() };
         self.outbox.close();
         match end {
@@ -139,7 +144,7 @@ impl Connection {
             }
             Some(End::Violation(rule)) => {
                 info!(client = %self.principal, %rule, "An IPC connection is closed: it broke the protocol.");
-                Some((self.stream, [unsaid, protocol_error(&rule)].concat()))
+                self.socket.into_stream().ok().map(|stream| (stream, [unsaid, protocol_error(&rule)].concat()))
             }
         }
     }
@@ -150,11 +155,11 @@ impl Connection {
         let writing = !self.outbox.is_empty();
         let mut more = false;
         tokio::select! {
-            ready = self.stream.readable(), if reading => {
+            ready = self.socket.readable(), if reading => {
                 ready.map_err(End::Lost)?;
                 more = self.read()? == SCRATCH;
             }
-            ready = self.stream.writable(), if writing => ready.map_err(End::Lost)?,
+            ready = self.socket.writable(), if writing => ready.map_err(End::Lost)?,
             () = self.outbox.filled(), if !writing => {}
             Some(Ok(done)) = self.jobs.join_next() => self.done(done),
             Some(ended) = self.pumps.join_next() => {
@@ -166,7 +171,7 @@ impl Connection {
             Ok(()) = self.policies.changed() => self.recheck(),
             _ = closing.wait_for(|closing| *closing) => return Err(End::GoingDown),
         }
-        self.outbox.write_to(&self.stream).map_err(End::Lost)?;
+        self.outbox.write_to(&mut self.socket).map_err(End::Lost)?;
         if more {
             // A client that always has something to say shall not keep the others from being heard.
             yield_now().await;
@@ -176,7 +181,7 @@ impl Connection {
 
     /// Reads once and serves what is whole; how many bytes there were.
     fn read(&mut self) -> Result<usize, End> {
-        BUFFER.with_borrow_mut(|buffer| match read_once(&self.stream, buffer) {
+        BUFFER.with_borrow_mut(|buffer| match self.socket.try_read(buffer) {
             Ok(0) => Err(End::Left),
             Ok(length) => self.take(&buffer[..length]).map(|()| length),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -293,19 +298,4 @@ impl Connection {
             .model(error.kind.model_type());
         self.outbox.push(message.encode(&error.to_json()));
     }
-}
-
-/// Reads what is there, once. A buffer that is not filled has emptied the socket: it is not ready any more, and need
-/// not be asked a second time only to say so.
-fn read_once(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut read = Err(io::ErrorKind::WouldBlock.into());
-    let emptied = stream.try_io(Interest::READABLE, || {
-        read = stream.try_read(buffer);
-        match read {
-            Ok(length) if (1..buffer.len()).contains(&length) => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        }
-    });
-    drop::<io::Result<()>>(emptied);
-    read
 }

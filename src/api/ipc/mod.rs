@@ -20,6 +20,7 @@ mod lobby;
 mod operations;
 mod outbox;
 mod server;
+mod socket;
 mod streams;
 
 use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};

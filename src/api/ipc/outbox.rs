@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tracing::warn;
 
 use super::account::Account;
+use super::socket::Socket;
 use crate::wire::eventstream::{MAX_MESSAGE, MessageType, Outgoing};
 
 /// A queue of bytes, filled by operations and subscriptions, emptied by the connection.
@@ -159,7 +159,7 @@ impl Outbox {
     }
 
     /// Writes what the socket takes now.
-    pub(super) fn write_to(&self, stream: &UnixStream) -> io::Result<()> {
+    pub(super) fn write_to(&self, socket: &mut Socket) -> io::Result<()> {
         let mut queue = self.lock();
         while queue.bytes > 0 {
             let written = {
@@ -171,7 +171,7 @@ impl Outbox {
                     *slot = IoSlice::new(&chunk.bytes()[from..]);
                     count += 1;
                 }
-                match stream.try_write_vectored(&slices[..count]) {
+                match socket.try_write(&slices[..count]) {
                     Ok(written) => written,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                     Err(error) => return Err(error),
@@ -183,6 +183,7 @@ impl Outbox {
             self.account.done(paid);
             if queue.bytes == 0 {
                 queue.rest();
+                socket.rest();
             }
             self.drained.notify_waiters();
         }
@@ -274,6 +275,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
 
     use super::*;
     use crate::api::ipc::account::Accounts;
@@ -297,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn outbox_writes_what_was_put_however_little_the_socket_takes() {
         let outbox = outbox();
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut ours, mut theirs) = pair();
         let mut expected = Vec::new();
         for (stream, length) in [(1, 0), (2, 10), (3, Outbox::COPIED), (4, Outbox::COPIED + 1), (5, 700_000), (6, 3)] {
             let payload = payload(length);
@@ -306,7 +308,7 @@ mod tests {
             outbox.push(event(stream).encode(b"r"));
             expected.extend(event(stream).encode(b"r"));
         }
-        let read = drain(&outbox, &ours, &mut theirs, expected.len()).await;
+        let read = drain(&outbox, &mut ours, &mut theirs, expected.len()).await;
         assert!(read == expected, "the bytes differ");
         assert!(Message::decode(&event(9).encode(&payload(9))).is_ok());
         assert_eq!(outbox.account.waiting(), 0);
@@ -324,8 +326,8 @@ mod tests {
         let waiting = outbox.send(&second, &large);
         tokio::pin!(waiting);
         assert!(poll_once(waiting.as_mut()).is_none());
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        drain(&outbox, &ours, &mut theirs, 4 * event(1).encode(&large).len() + b"response".len()).await;
+        let (mut ours, mut theirs) = pair();
+        drain(&outbox, &mut ours, &mut theirs, 4 * event(1).encode(&large).len() + b"response".len()).await;
         assert_eq!(waiting.await, Ok(()));
         outbox.close();
         assert_eq!(outbox.offer(&event(1), &large), Offered::Closed);
@@ -340,7 +342,12 @@ mod tests {
         assert_eq!(outbox.offer(&event(1), &payload(MAX_MESSAGE - 200)), Offered::Taken);
     }
 
-    async fn drain(outbox: &Outbox, ours: &UnixStream, theirs: &mut UnixStream, length: usize) -> Vec<u8> {
+    fn pair() -> (Socket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Socket::new(ours).unwrap(), theirs)
+    }
+
+    async fn drain(outbox: &Outbox, ours: &mut Socket, theirs: &mut UnixStream, length: usize) -> Vec<u8> {
         let mut read = vec![0; length];
         let writing = async {
             while !outbox.is_empty() {

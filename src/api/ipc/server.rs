@@ -106,7 +106,10 @@ async fn serve(
         warn!(client = %principal, "An IPC connection is turned away: {} are open.", Account::CONNECTIONS);
         return Box::pin(turn_away(stream, &acknowledgement(false), &lobby)).await;
     };
-    let connection = Connection::new(stream, services, principal, place);
+    let connection = match Connection::new(stream, services, principal, place) {
+        Ok(connection) => connection,
+        Err(cause) => return warn!(error = %cause, "An IPC connection was lost as it began."),
+    };
     if let Some((stream, farewell)) = connection.serve(ahead, closing).await {
         Box::pin(turn_away(stream, &farewell, &lobby)).await;
     }
