@@ -1,0 +1,14 @@
+//! What `gg-init` and the daemon share about booting; no product word of the daemon's, no async, no thread.
+//!
+//! Decisions only: settings, which slot, what to do with the data partition, where things lie, what the boot report
+//! says. Acting is the caller's: nothing here writes a file or mounts anything.
+
+#![forbid(unsafe_code)]
+
+pub mod data;
+pub mod overlay;
+pub mod places;
+pub mod report;
+pub mod settings;
+pub mod slot;
+pub mod superblock;

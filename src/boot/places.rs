@@ -1,0 +1,31 @@
+//! Where things lie while the device boots and afterwards: the one table of paths and labels.
+
+/// GPT labels of the partitions.
+pub mod label {
+    pub const SLOT_A: &str = "gg-a";
+    pub const SLOT_B: &str = "gg-b";
+    pub const RESCUE: &str = "gg-rescue";
+    pub const DATA: &str = "gg-data";
+}
+
+/// Where the data partition is mounted once the device runs.
+pub const DATA: &str = "/data";
+/// The daemon's root directory on devices.
+pub const DAEMON_ROOT: &str = "/data/greengrass/v2";
+/// The chosen slot's own tree, read-only, below the overlay.
+pub const SLOT: &str = "/run/greengrass/slot";
+/// The boot report of this boot, and the sign that the root is already made.
+pub const REPORT: &str = "/run/greengrass/boot";
+
+/// Below the data partition: the reports of this boot and of the one before.
+pub const KEPT_REPORT: &str = "boot/report";
+pub const FORMER_REPORT: &str = "boot/report.old";
+/// Below the data partition: "boot this slot once"; holds `a`, `b` or `other`.
+pub const REQUEST_SLOT: &str = "boot/slot";
+/// Below the data partition: "erase"; holds `overlay` or `data`.
+pub const REQUEST_RESET: &str = "boot/factory-reset";
+
+/// The settings file, of the initramfs and then of the slot.
+pub const SETTINGS: &str = "/etc/gg-init.conf";
+/// Kernel modules to load, a path a line, in that order.
+pub const MODULES: &str = "/etc/gg-modules";

@@ -1,0 +1,113 @@
+//! The two system images, and which of them to boot: pure.
+//!
+//! The first slot is fixed until updates keep state; a kernel argument or a one-shot file asks for the other.
+
+use crate::places::label;
+
+/// One of the two system images.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    A,
+    B,
+}
+
+impl Slot {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    /// The GPT label of its partition.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::A => label::SLOT_A,
+            Self::B => label::SLOT_B,
+        }
+    }
+
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// Which slot somebody asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// The one that boots unasked.
+    Usual,
+    This(Slot),
+    /// The one that does not boot unasked.
+    Other,
+}
+
+impl Wanted {
+    /// The words `a`, `b`, `other` and, for "nobody asked", `auto`; white space around them is a text editor's.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "auto" => Some(Self::Usual),
+            "a" => Some(Self::This(Slot::A)),
+            "b" => Some(Self::This(Slot::B)),
+            "other" => Some(Self::Other),
+            _ => None,
+        }
+    }
+
+    fn from(self, usual: Slot) -> Slot {
+        match self {
+            Self::Usual => usual,
+            Self::This(slot) => slot,
+            Self::Other => usual.other(),
+        }
+    }
+}
+
+/// The slot that boots when nobody asks.
+pub const USUAL: Slot = Slot::A;
+
+/// The slots in the order to try them. The argument, given by whoever stands before the device or by the boot loader,
+/// counts more than the file.
+pub fn order(argument: Wanted, file: Wanted) -> [Slot; 2] {
+    let wanted = if argument == Wanted::Usual { file } else { argument };
+    let first = wanted.from(USUAL);
+    [first, first.other()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_follows_argument_then_file_then_habit() {
+        let cases = [
+            (Wanted::Usual, Wanted::Usual, Slot::A),
+            (Wanted::Usual, Wanted::Other, Slot::B),
+            (Wanted::Usual, Wanted::This(Slot::B), Slot::B),
+            (Wanted::This(Slot::A), Wanted::Other, Slot::A),
+            (Wanted::Other, Wanted::This(Slot::A), Slot::B),
+        ];
+        for (argument, file, first) in cases {
+            assert_eq!(order(argument, file), [first, first.other()], "{argument:?} {file:?}");
+        }
+    }
+
+    #[test]
+    fn wanted_parses_its_words_and_no_others() {
+        for (text, wanted) in [
+            ("a", Some(Wanted::This(Slot::A))),
+            (" b\n", Some(Wanted::This(Slot::B))),
+            ("other", Some(Wanted::Other)),
+            ("auto", Some(Wanted::Usual)),
+            ("", None),
+            ("c", None),
+            ("A", None),
+            ("gg-a", None),
+        ] {
+            assert_eq!(Wanted::parse(text), wanted, "{text:?}");
+        }
+    }
+}
