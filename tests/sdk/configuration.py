@@ -11,6 +11,7 @@ from awsiot.greengrasscoreipc.model import (
     FailedUpdateConditionCheckError,
     InvalidArgumentsError,
     ResourceNotFoundError,
+    ServiceError,
 )
 from verdict import Events, check, equal, refused, scenario, wait_for_cue
 
@@ -92,6 +93,8 @@ def updating(store):
     equal("spelled as at first", get("leaf"), {"x": 3})
     put({"c": 1}, "made", "on", "the", "way", time=now() - timedelta(days=9))
     equal("what is new takes any time", get("made"), {"on": {"the": {"way": {"c": 1}}}})
+    put({"epoch": 1}, time=datetime.fromtimestamp(0, timezone.utc))
+    equal("the time 0 is now, as the C SDK means it", get("epoch"), {"epoch": 1})
     put({"_secret": 1, "shown": {"_too": 2}})
     equal("what begins with _ is read by name", get("_secret"), {"_secret": 1})
     check("and by name only", "_secret" not in get() and get("shown") == {})
@@ -236,10 +239,27 @@ def surviving(store):
     time.sleep(100000)
 
 
+def unstorable(store):
+    """Somebody takes the disk away, and gives it back."""
+    store.put({"kept": 1, "nested": {"a": 1}})
+    events, _ = store.watch()
+    check("ready", True)
+    wait_for_cue("taken")
+    lose = lambda: store.put({"kept": 2, "nested": {"a": 2}, "new": 1})
+    refused("an update that cannot be stored", ServiceError, lose, "cannot be stored")
+    equal("nothing of it happened", (store.get("kept"), store.get("nested")), ({"kept": 1}, {"a": 1}))
+    check("refused", True)
+    wait_for_cue("given back")
+    store.put({"kept": 3})
+    equal("stored", store.get("kept"), {"kept": 3})
+    equal("the only event", path(events), (ME, ["kept"]))
+    check("no other", events.none())
+
+
 with scenario():
     part = sys.argv[1]
-    if part == "surviving":
-        surviving(Store())
+    if part in ("surviving", "unstorable"):
+        globals()[part](Store())
     elif part == "neighbour":
         check("there", True)
         wait_for_cue("end")

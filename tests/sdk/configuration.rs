@@ -1,5 +1,7 @@
 //! Components read, change and watch configuration.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::stage::{Role, Stage};
@@ -37,4 +39,21 @@ fn acknowledged_update_survives_the_kill_of_the_daemon() {
     stage.device.core.kill();
     stage.device.core.start();
     stage.good_end(name);
+}
+
+#[test]
+fn update_that_cannot_be_stored_is_refused_and_changes_nothing() {
+    let Some(stage) = Stage::new() else { return };
+    let name = "com.example.Configured";
+    stage.deploy(&[Role::python(name, "configuration.py").arguments("unstorable")]);
+    stage.wait_for(name, "ready");
+    let directory = stage.device.core.root().join("config");
+    fs::remove_dir_all(&directory).unwrap();
+    fs::write(&directory, "a file is in the way").unwrap();
+    stage.cue(name, "taken");
+    stage.wait_for(name, "refused");
+    fs::remove_file(&directory).unwrap();
+    stage.cue(name, "given back");
+    stage.good_end(name);
+    assert_eq!(stage.device.configuration(name)["kept"], 3);
 }
