@@ -33,6 +33,7 @@ mod updates;
 use serde_json::json;
 
 use stage::{Role, Stage};
+use support::eventually;
 
 #[test]
 fn components_are_told_how_to_reach_the_core() {
@@ -87,6 +88,13 @@ fn components_survive_their_daemon() {
         stage.wait_for(name, "talks again");
         stage.good_end(name);
     }
+    // A new version comes in as well, with what it may do by then.
+    let update = Role::python(python, "survivor.py").version("1.1.0").configuration(&json!({"k": 1})).may_talk();
+    stage.deploy(&[update]);
+    eventually("the new version has talked", || {
+        stage.verdicts(python).iter().filter(|verdict| verdict["check"] == "ended").count() == 2
+    });
+    stage.good_end(python);
 }
 
 /// F13.

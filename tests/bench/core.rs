@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::client::Door;
@@ -98,15 +98,15 @@ impl Core {
         Ok(taken)
     }
 
-    /// Deploys a component that may publish and subscribe, and tells how it would reach the daemon.
-    pub(crate) fn deploy_talker(&self) -> io::Result<Door> {
+    /// Deploys a component that may do everything these services (as policies name them) offer, and tells how it would
+    /// reach the daemon.
+    pub(crate) fn deploy_talker(&self, services: &[&str]) -> io::Result<Door> {
         const NAME: &str = "com.example.Talker";
-        let policy = json!({
-            "policyDescription": "talks on every topic",
-            "operations": ["aws.greengrass#PublishToTopic", "aws.greengrass#SubscribeToTopic"],
-            "resources": ["*"],
-        });
-        let access = json!({ "aws.greengrass.ipc.pubsub": { format!("{NAME}:pubsub:1"): policy } });
+        let policy = |service| {
+            let policy = json!({"policyDescription": "all of it", "operations": ["*"], "resources": ["*"]});
+            json!({ format!("{NAME}:{service}:1"): policy })
+        };
+        let access: Map<_, _> = services.iter().map(|&service| (service.to_owned(), policy(service))).collect();
         let tell = "echo \"$AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT\" >door.new
             echo \"$SVCUID\" >>door.new
             mv door.new door

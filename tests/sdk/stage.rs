@@ -45,7 +45,6 @@ impl Role {
         Self { name, version, language, script, step, arguments, configuration: json!({}), recipe: json!({}) }
     }
 
-    #[allow(dead_code, reason = "for scenarios with updates")]
     pub fn version(mut self, version: &str) -> Self {
         self.version = version.to_owned();
         self

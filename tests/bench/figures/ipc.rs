@@ -172,7 +172,7 @@ pub(super) fn fan_out(binary: &Path) -> io::Result<Measured> {
 fn talking(binary: &Path) -> io::Result<(Core, Door)> {
     let mut core = Core::new(binary)?;
     core.start()?;
-    let door = core.deploy_talker()?;
+    let door = core.deploy_talker(&["aws.greengrass.ipc.pubsub"])?;
     Ok((core, door))
 }
 

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod ipc;
+mod operations;
 
 use std::io;
 use std::path::Path;
@@ -116,6 +117,14 @@ pub(crate) const FIGURES: &[Figure] = &[
         target: "1000, <= 8 KiB each, a publish costs the same among 10,000 subscriptions as alone",
         peer: "lite 50 clients",
         measure: ipc::clients,
+    },
+    Figure {
+        name: "F13",
+        what: "IPC operations that answer the Python SDK as their model says",
+        unit: "operations",
+        target: "35",
+        peer: "lite 11, classic with plugins 34",
+        measure: operations::answered,
     },
     Figure {
         name: "fan-out",
