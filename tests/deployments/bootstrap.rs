@@ -85,3 +85,21 @@ fn bootstrap_that_fails_after_a_restart_leaves_the_old_components() {
         assert_eq!(device.config("services.com.example.B"), None);
     }
 }
+
+#[test]
+fn bootstrap_that_asks_for_a_reboot_runs_the_command_for_it_and_for_nothing_else() {
+    let mut device = Device::stopped();
+    let said = device.core.directory("init").join("said");
+    let command = format!("echo reboot >> {}; exit 3", said.display());
+    device.core.options.extend(["--reboot-command".into(), command]);
+    device.core.start();
+    for (version, code, expected) in [("1.0.0", 100, None), ("2.0.0", 101, Some("reboot\n"))] {
+        recipe(&device, version, code);
+        device.submit(&["-m", &format!("{A}={version}")]);
+        // The code stays what it is, whatever the command's.
+        assert_eq!(device.core.wait(), Some(i32::from(code)), "{}", device.core.log());
+        assert_eq!(std::fs::read_to_string(&said).ok().as_deref(), expected);
+        device.core.start();
+    }
+    assert!(device.core.log().contains("The device was not started again."), "{}", device.core.log());
+}

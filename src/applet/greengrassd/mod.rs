@@ -4,9 +4,10 @@ mod options;
 mod start;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::base::report::Report;
+use crate::service::deploy::Exit;
 
 use options::Options;
 
@@ -19,12 +20,29 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     match start::serve(&options) {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            if code == Exit::Reboot.code() {
+                reboot(&options);
+            }
+            ExitCode::from(code)
+        }
         Err(error) => {
             // The log may not be open yet, and who starts a daemon by hand looks here.
             eprintln!("greengrassd: {}", Report(&error));
             tracing::error!("{}", Report(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Asks for the reboot itself where the init system cannot be told by an exit code. Everything is written by now, and
+/// the deployment goes on after whichever start comes next.
+fn reboot(options: &Options) {
+    let Some(command) = options.reboot_command.as_deref().filter(|command| !command.is_empty()) else { return };
+    let said = Command::new("sh").args(["-c", command]).status();
+    match said {
+        Ok(status) if status.success() => {}
+        Ok(status) => tracing::error!(command, %status, "The device was not started again."),
+        Err(cause) => tracing::error!(command, %cause, "Cannot start the device again."),
     }
 }

@@ -44,6 +44,10 @@ pub struct Options {
     /// Log to syslog instead of files, components too; outputType in the logging configuration overrides it
     #[arg(long, env = "GREENGRASS_SYSLOG")]
     pub syslog: bool,
+
+    /// Run this with sh at the end when a component wants the device started again; for an init that looks at no code
+    #[arg(long, value_name = "COMMAND", env = "GREENGRASS_REBOOT_COMMAND")]
+    pub reboot_command: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
