@@ -8,8 +8,12 @@ use crate::wire::eventstream::MAX_MESSAGE;
 use crate::wire::principal::Principal;
 
 /// The open accounts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Accounts(Arc<Mutex<HashMap<Principal, Weak<Account>>>>);
+#[derive(Clone, Debug)]
+pub(super) struct Accounts {
+    open: Arc<Mutex<HashMap<Principal, Weak<Account>>>>,
+    /// Connections one principal may have open.
+    each: usize,
+}
 
 /// One principal's holdings.
 #[derive(Debug, Default)]
@@ -26,8 +30,6 @@ pub(super) struct Account {
 pub(super) struct Place(Arc<Account>);
 
 impl Account {
-    /// Connections one principal may have open.
-    pub(super) const CONNECTIONS: usize = 1024;
     /// Bytes of events that may wait for one principal, two of the longest. A single event may always wait.
     pub(super) const WAITING: usize = 2 * MAX_MESSAGE;
     /// Bytes of messages that one principal may have begun and not ended, two of the longest.
@@ -78,9 +80,22 @@ impl Drop for Begun {
 }
 
 impl Accounts {
+    /// For `clients` connections in all, of which one principal gets no more than its share.
+    pub(super) fn new(clients: usize) -> Self {
+        Self { open: Arc::default(), each: (clients / Self::SHARES).max(1) }
+    }
+
+    /// Principals that can have as many connections as they may before there is no room for another.
+    const SHARES: usize = 4;
+
+    /// Connections one principal may have open.
+    pub(super) fn each(&self) -> usize {
+        self.each
+    }
+
     /// A place for one more connection; `None` when the principal has as many as it may.
     pub(super) fn open(&self, principal: &Principal) -> Option<Place> {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let account = match accounts.get(principal).and_then(Weak::upgrade) {
             Some(account) => account,
             None => {
@@ -90,7 +105,7 @@ impl Accounts {
                 account
             }
         };
-        if account.connections.load(Ordering::Relaxed) >= Account::CONNECTIONS {
+        if account.connections.load(Ordering::Relaxed) >= self.each {
             return None;
         }
         account.connections.fetch_add(1, Ordering::Relaxed);
@@ -121,9 +136,9 @@ mod tests {
 
     #[test]
     fn account_gives_places_back() {
-        let accounts = Accounts::default();
+        let accounts = Accounts::new(40);
         let principal = Principal::Client("greengrass-cli#user-0".into());
-        let places: Vec<_> = (0..Account::CONNECTIONS).map(|_| accounts.open(&principal).unwrap()).collect();
+        let places: Vec<_> = (0..10).map(|_| accounts.open(&principal).unwrap()).collect();
         assert!(accounts.open(&principal).is_none());
         assert!(accounts.open(&Principal::Client("another".into())).is_some());
         drop(places);
@@ -132,7 +147,7 @@ mod tests {
 
     #[test]
     fn account_bounds_unfinished_messages_over_all_connections() {
-        let accounts = Accounts::default();
+        let accounts = Accounts::new(4);
         let principal = Principal::Client("c".into());
         let place = accounts.open(&principal).unwrap();
         let (mut one, mut other) = (place.begun(), place.begun());

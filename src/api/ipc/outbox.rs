@@ -283,7 +283,7 @@ mod tests {
     use crate::wire::principal::Principal;
 
     fn outbox() -> Arc<Outbox> {
-        let accounts = Accounts::default();
+        let accounts = Accounts::new(4);
         let place = accounts.open(&Principal::Client("c".into())).unwrap();
         Arc::new(Outbox::new(place.account()))
     }

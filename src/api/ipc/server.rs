@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::Services;
-use super::account::{Account, Accounts};
+use super::account::Accounts;
 use super::connection::Connection;
 use super::greeting::{Guest, acknowledgement, greet, protocol_error};
 use super::lobby::Lobby;
@@ -31,7 +31,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// More connections than this are never open. Each principal has a smaller bound of its own.
+    /// More connections than this are never open. One principal gets a quarter of what there is.
     pub const CONNECTIONS: usize = 4096;
     /// Pause after an accept that failed, e.g. for want of file descriptors.
     const BREATH: Duration = Duration::from_millis(200);
@@ -56,7 +56,7 @@ impl Server {
     /// Serves until `stop` is ready, then closes every connection and removes the socket.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (close, closing) = watch::channel(false);
-        let (accounts, lobby) = (Accounts::default(), Lobby::default());
+        let (accounts, lobby) = (Accounts::new(self.clients), Lobby::default());
         let mut connections = JoinSet::new();
         tokio::pin!(stop);
         loop {
@@ -103,7 +103,7 @@ async fn serve(
         Guest::Gone => return,
     };
     let Some(place) = accounts.open(&principal) else {
-        warn!(client = %principal, "An IPC connection is turned away: {} are open.", Account::CONNECTIONS);
+        warn!(client = %principal, "An IPC connection is turned away: {} are open.", accounts.each());
         return Box::pin(turn_away(stream, &acknowledgement(false), &lobby)).await;
     };
     let connection = match Connection::new(stream, services, principal, place) {

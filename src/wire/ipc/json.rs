@@ -56,9 +56,48 @@ impl<'de> Deserialize<'de> for Seconds {
 /// The year 9999: what lies beyond is no time.
 const MOST_SECONDS: f64 = 253_402_300_799.0;
 
+/// How deep objects and lists lie in each other, in text that is JSON.
+pub fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next()
+                    && byte != b'"'
+                {
+                    if byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nesting_counts_brackets_outside_of_strings() {
+        for (json, depth) in [
+            ("1", 0),
+            (r#""[[{\"[""#, 0),
+            ("{}", 1),
+            (r#"{"a": [[], {"b": "]}"}], "c": []}"#, 3),
+            (r#"{"\\": [], "}": {"x": [1]}}"#, 3),
+        ] {
+            assert_eq!(nesting(json), depth, "{json}");
+        }
+    }
 
     #[test]
     fn times_are_seconds_with_a_fraction() {

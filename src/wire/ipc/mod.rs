@@ -19,7 +19,7 @@ pub mod tokens;
 pub mod updates;
 
 pub use error::{ErrorKind, IpcError};
-pub use json::{Blob, Seconds};
+pub use json::{Blob, Seconds, nesting};
 pub use operation::Operation;
 
 /// The name of the service in error bodies.

@@ -27,6 +27,11 @@ pub struct JsonMessage {
     pub message: Option<Box<RawValue>>,
 }
 
+impl JsonMessage {
+    /// Levels of objects and lists in a message; subscribers' parsers give up not far above.
+    pub const MAX_NESTING: usize = 128;
+}
+
 #[derive(Debug, Deserialize)]
 pub struct BinaryMessage {
     pub message: Option<Blob>,

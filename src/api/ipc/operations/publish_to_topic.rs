@@ -2,10 +2,10 @@
 
 use crate::api::ipc::call::Call;
 use crate::service::pubsub::Payload;
-use crate::wire::ipc::IpcError;
 use crate::wire::ipc::pubsub::{
     BinaryMessage, JsonMessage, PublishMessage, PublishToTopicRequest, PublishToTopicResponse,
 };
+use crate::wire::ipc::{IpcError, nesting};
 use crate::wire::topic::Topic;
 
 /// Succeeds with nobody listening. `InvalidArgumentsError` is not declared for it, but is what the reference answers.
@@ -16,6 +16,10 @@ pub(super) async fn answer(call: &Call, request: PublishToTopicRequest) -> Resul
         Some(PublishMessage::JsonMessage(JsonMessage { message: Some(json) })) => {
             if !json.get().starts_with('{') {
                 return Err(IpcError::invalid_arguments("a JSON message must be an object"));
+            }
+            if nesting(json.get()) > JsonMessage::MAX_NESTING {
+                let message = format!("a JSON message must not nest deeper than {} levels", JsonMessage::MAX_NESTING);
+                return Err(IpcError::invalid_arguments(message));
             }
             Payload::Json(json)
         }
