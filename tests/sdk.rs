@@ -102,19 +102,20 @@ fn components_survive_their_daemon() {
 fn every_operation_answers_as_its_model_says() {
     let Some(stage) = Stage::new() else { return };
     let sleep = json!({"Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"Run": "exec sleep 100000"}}]});
-    let name = "com.example.Operations";
-    let caller =
-        SERVICES.iter().fold(Role::python(name, "operations.py"), |role, service| role.may(service, &["*"], &["*"]));
     stage.deploy(&[Role::python("com.example.Sleeper", "").recipe(&sleep)]);
-    stage.deploy(&[caller, Role::python("com.example.Denied", "denied.py")]);
-    stage.wait_for(name, "ended");
-    let verdicts = stage.verdicts(name);
-    let operations = verdicts.iter().filter(|v| v["check"].as_str().unwrap().starts_with("operation "));
-    let good = operations.filter(|verdict| verdict["ok"] == true).count();
-    println!("operations: {good} of 35");
-    stage.good_end(name);
-    assert_eq!(good, 35);
+    let all = |role: Role| SERVICES.iter().fold(role, |role, service| role.may(service, &["*"], &["*"]));
+    let [python, node] = ["com.example.Operations", "com.example.NodeOperations"];
+    // One after the other: both pause, restart and stop the same component.
+    stage.deploy(&[all(Role::python(python, "operations.py")), Role::python("com.example.Denied", "denied.py")]);
+    println!("operations: {} of 35", stage.good_operations(python));
+    stage.good_end(python);
     stage.good_end("com.example.Denied");
+    stage.device.core.json(&["component", "restart", "--names", "com.example.Sleeper"]);
+    stage.device.runs("com.example.Sleeper", "1.0.0");
+    stage.deploy(&[all(Role::node(node, "operations.js"))]);
+    println!("operations through Node.js, which lacks one: {} of 34", stage.good_operations(node));
+    stage.good_end(node);
+    assert_eq!([python, node].map(|name| stage.good_operations(name)), [35, 34]);
 }
 
 /// The services that have operations, as policies name them.

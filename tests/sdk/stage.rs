@@ -210,6 +210,14 @@ impl Stage {
         text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// How many operations answered as they should, once the script has ended.
+    pub fn good_operations(&self, name: &str) -> usize {
+        self.wait_for(name, ENDED);
+        let is_operation =
+            |verdict: &Value| verdict["check"].as_str().is_some_and(|check| check.starts_with("operation "));
+        self.verdicts(name).iter().filter(|verdict| is_operation(verdict) && verdict["ok"] == true).count()
+    }
+
     /// What the component wrote and what the daemon wrote, for failure messages.
     pub fn story(&self, name: &str) -> String {
         let log = self.log(name);
