@@ -3,17 +3,28 @@
 //! A function here is one system call or one well-known idiom, and names its man page.
 
 pub mod account;
+pub mod block;
 pub mod cgroup;
+pub mod clock;
 pub mod directory;
+pub mod early;
+#[cfg(feature = "init")]
+pub mod first;
 pub mod fs;
+pub mod kmsg;
 pub mod limit;
 pub mod lock;
 pub mod machine;
+pub mod module;
+pub mod mount;
 pub mod owner;
 pub mod peer;
 pub mod pidfd;
 pub mod pipe;
+pub mod power;
 pub mod process;
+pub mod root;
 pub mod signal;
 pub mod spawn;
 pub mod watch;
+pub mod watchdog;
