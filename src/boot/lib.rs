@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod data;
+pub mod kernel;
 pub mod overlay;
 pub mod places;
 pub mod report;
