@@ -141,7 +141,7 @@ pub struct Writer {
 
 impl Default for Writer {
     fn default() -> Self {
-        let mut text = String::with_capacity(ROOM + RESERVE);
+        let mut text = String::with_capacity(ROOM);
         let _ = writeln!(text, "{MAGIC}");
         Self { text, left_out: 0 }
     }
@@ -171,13 +171,15 @@ impl Writer {
         self.finish(before);
     }
 
-    /// The whole text, as it is at that moment, which is the end.
-    pub fn end(&mut self, now: u64) -> &str {
+    /// The whole text, with this moment as the end.
+    pub fn end(&self, now: u64) -> String {
+        let mut text = String::with_capacity(self.text.len() + RESERVE);
+        text.push_str(&self.text);
         if self.left_out > 0 {
-            let _ = writeln!(self.text, "fact\tleft-out\t{} lines for want of room", self.left_out);
+            let _ = writeln!(text, "fact\tleft-out\t{} lines for want of room", self.left_out);
         }
-        let _ = writeln!(self.text, "end\t{now}");
-        &self.text
+        let _ = writeln!(text, "end\t{now}");
+        text
     }
 
     /// A tab or a line end in a text would be one of ours.
@@ -213,7 +215,7 @@ mod tests {
         writer.step("watchdog", 1200, 30, Outcome::Degraded, "cannot open\t/dev/watchdog:\nno such file", "none");
         writer.step("slot", 1300, 4000, Outcome::Ok, "gg-a, squashfs", "");
         writer.fact("slot", "a");
-        let report = Report::parse(writer.end(9200)).unwrap();
+        let report = Report::parse(&writer.end(9200)).unwrap();
         assert_eq!(report.steps.len(), 2);
         assert_eq!(report.steps[0].what, "cannot open /dev/watchdog: no such file");
         assert_eq!(report.steps[0].outcome, Outcome::Degraded);
@@ -228,7 +230,7 @@ mod tests {
             writer.step("flood", u64::MAX, u64::MAX, Outcome::Failed, &text, &text);
         }
         let capacity = writer.text.capacity();
-        let report = Report::parse(writer.end(u64::MAX)).unwrap();
+        let report = Report::parse(&writer.end(u64::MAX)).unwrap();
         assert!(report.fact("left-out").is_some_and(|text| text.ends_with("for want of room")));
         assert!(report.steps.len() > 10);
         assert_eq!((writer.text.capacity(), report.end), (capacity, Some(u64::MAX)));

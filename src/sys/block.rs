@@ -42,6 +42,16 @@ impl Device {
     }
 }
 
+/// The major number of a device: `major(3)`.
+pub fn major(device: u64) -> u32 {
+    rustix::fs::major(device)
+}
+
+/// The minor number of a device: `minor(3)`.
+pub fn minor(device: u64) -> u32 {
+    rustix::fs::minor(device)
+}
+
 /// All block devices, by name.
 pub fn devices() -> io::Result<Vec<Device>> {
     devices_in(Path::new("/sys/class/block"))

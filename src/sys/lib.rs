@@ -13,6 +13,7 @@ pub mod first;
 pub mod fs;
 pub mod kmsg;
 pub mod limit;
+pub mod link;
 pub mod lock;
 pub mod machine;
 pub mod module;

@@ -22,3 +22,8 @@ pub fn machine() -> Machine {
         hardware: text(name.machine()),
     }
 }
+
+/// Sets the host name: `sethostname(2)`.
+pub fn set_host(name: &str) -> std::io::Result<()> {
+    Ok(rustix::system::sethostname(name.as_bytes())?)
+}

@@ -1,0 +1,324 @@
+//! The straight line from the kernel to the next program. Each step: why it is here, and what is done without it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use gg_boot::data::Policy;
+use gg_boot::places;
+use gg_boot::report::Outcome::{Degraded, Failed};
+use gg_boot::settings::{Finding, Origin, Overlay, Reset, Settings, WatchdogHandover};
+use gg_boot::slot::order;
+use gg_sys::block::Arrivals;
+use gg_sys::kmsg::Level;
+use gg_sys::mount::Trust;
+
+use crate::data::{self, Data, Partition};
+use crate::ground::{self, Stage, Standing};
+use crate::handover::{self, Next};
+use crate::journal::{Done, Failure, Instead, Journal};
+use crate::requests::{self, Requests};
+use crate::root::{self, Root};
+use crate::slot::{self, Image};
+use crate::watchdog::Vigil;
+use crate::{cgroups, dead_end, kernel, modules, reset, supervise};
+
+pub(crate) fn run() -> ! {
+    let mut journal = Journal::default();
+    let mut vigil = Vigil::default();
+    // Nothing that could hang comes before the watchdog: /dev to find it, /proc to read how it is set.
+    journal.step("dev", Instead(Failed, "what is in /dev"), || {
+        ground::mount_kernel("devtmpfs", "/dev", Trust::DevicesAlone)
+    });
+    journal.open_log();
+    journal.step("proc", Instead(Failed, "defaults for all settings"), || {
+        ground::mount_kernel("proc", "/proc", Trust::NoPrograms)
+    });
+    let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let mut settings = Settings::default();
+    journal.step("settings", Instead(Degraded, "the other settings count"), || read_settings(&mut settings, &cmdline));
+    journal.step("signals", Instead(Degraded, "signals are ignored"), || vigil.open_inbox());
+    start_watchdog(&mut journal, &mut vigil, &settings, "its module is loaded first");
+    // Who executes us when the root is made already wants us for what comes after.
+    if Path::new(places::REPORT).exists() {
+        supervise::prepare(&mut journal);
+        supervise::run(&mut journal, &mut vigil, &settings);
+    }
+    let why = match make_root(&mut journal, &mut vigil, &mut settings, &cmdline) {
+        Ok(made) => hand_over(&mut journal, &mut vigil, &settings, &cmdline, made),
+        Err(why) => why,
+    };
+    dead_end::stop(&mut journal, &mut vigil, &settings, &why)
+}
+
+fn start_watchdog(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, without: &'static str) {
+    if settings.watchdog > 0 && !vigil.has_watchdog() {
+        journal.step("watchdog", Instead(Degraded, without), || vigil.start(settings.watchdog));
+    }
+}
+
+/// Puts the new root together and goes there. An error is the last one of those that leave nothing to boot.
+fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, cmdline: &str) -> Result<Made, String> {
+    // Block devices and modules are told of there.
+    journal.step("sys", Instead(Failed, "no partition is found"), || {
+        ground::mount_kernel("sysfs", "/sys", Trust::NoPrograms)
+    });
+    // After /proc, where they lead to.
+    ground::link_standard_streams();
+    journal.step("panic", Instead(Degraded, "the kernel may stand still after a panic"), || {
+        kernel::reboot_after_panic(settings.panic)
+    });
+    // Before the modules whose devices are waited for, so that no arrival is missed.
+    let arrivals = journal.step("arrivals", Instead(Degraded, "partitions must be there at once"), || {
+        let listening = Arrivals::listen().map_err(|cause| Failure::new("listen to", "the kernel's uevents", cause))?;
+        Ok(Done::Well(listening, String::new()))
+    });
+    journal.step("modules", Instead(Degraded, "devices of these modules are not there"), modules::load);
+    start_watchdog(journal, vigil, settings, "a hang is not ended");
+    journal.step("kernel", Instead(Degraded, "what needs it does not work"), kernel::probe);
+    journal.step("cgroups", Instead(Degraded, "components have no limits"), || cgroups::mount(settings.cgroup));
+    let stage = journal.step("stage", Instead(Failed, "no new root"), Stage::set_up);
+    let stage = stage.ok_or("there is no place to put a root together")?;
+
+    let wait = Duration::from_secs(settings.wait);
+    let standing = Standing::here();
+    // First the image, because the tools that mend data lie there; but the data says which, where it mounts as it is.
+    let mut partition =
+        journal.step("find data", Instead(Failed, "data in memory"), || data::look(arrivals.as_ref(), wait));
+    let mut data = partition.as_mut().and_then(|partition| {
+        journal
+            .step("data", Instead(Failed, "mended with the tools of the slot"), || data::mount_sound(partition, &stage))
+    });
+    let mut requests = ask(journal, data, &stage);
+    let image = mount_image(journal, settings, requests, &stage, standing, (arrivals.as_ref(), wait))?;
+    // What the image says of itself counts from here on; the kernel arguments still more.
+    read_slot_settings(journal, settings, cmdline, &stage);
+    if let (None, Some(partition)) = (data, &partition) {
+        data = mend(journal, vigil, settings, partition, &stage);
+        requests.reset = ask(journal, data, &stage).reset;
+    }
+    erase(journal, settings, requests.reset, data, &stage);
+    set_clock(journal, data, &stage);
+    let data = data.or_else(|| {
+        journal.step("data in memory", Instead(Degraded, "what is written is lost with the power"), || {
+            data::in_memory(&stage, settings)
+        })
+    });
+    journal.fact("data", data.map_or("none", Data::name));
+    journal.fact("slot", image.name());
+    let data = data.unwrap_or(Data::Lost);
+    enter_root(journal, settings, &stage, standing, image, data)?;
+    if data == Data::Kept {
+        root::keep_former_report();
+    }
+    Ok(Made { standing, data })
+}
+
+/// What the next program finds.
+#[derive(Clone, Copy)]
+struct Made {
+    standing: Standing,
+    data: Data,
+}
+
+fn read_settings(settings: &mut Settings, cmdline: &str) -> Result<Done<()>, Failure> {
+    let mut findings = Vec::new();
+    let text = read_bounded(Path::new(places::SETTINGS));
+    settings.apply_file(Origin::InitramfsFile, &text, &mut findings);
+    settings.apply_arguments(cmdline, &mut findings);
+    Ok(told(&findings))
+}
+
+fn read_slot_settings(journal: &mut Journal, settings: &mut Settings, cmdline: &str, stage: &Stage) {
+    journal.step("settings of the slot", Instead(Degraded, "the other settings count"), || {
+        let mut findings = Vec::new();
+        let text = read_bounded(&stage.slot().join(&places::SETTINGS[1..]));
+        settings.apply_file(Origin::SlotFile, &text, &mut findings);
+        // Told once already.
+        settings.apply_arguments(cmdline, &mut Vec::new());
+        Ok(told(&findings))
+    });
+}
+
+fn told(findings: &[Finding]) -> Done<()> {
+    match findings {
+        [] => Done::Well((), String::new()),
+        [finding] => Done::Partly((), finding.to_string()),
+        [first, ..] => Done::Partly((), format!("{first}, and {} more", findings.len() - 1)),
+    }
+}
+
+/// A file that is not there, or is no text, sets nothing.
+fn read_bounded(path: &Path) -> String {
+    use std::io::Read;
+    const LARGEST: u64 = 64 * 1024;
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+    if read.is_ok() { text } else { String::new() }
+}
+
+fn ask(journal: &mut Journal, data: Option<Data>, stage: &Stage) -> Requests {
+    if data != Some(Data::Kept) {
+        return Requests::NONE;
+    }
+    let asked = journal.step("requests", Instead(Degraded, "nobody asked"), || requests::take(&stage.data()));
+    asked.unwrap_or(Requests::NONE)
+}
+
+/// The wanted slot, the other, the factory image, what we stand on: the first that can be mounted and could boot.
+fn mount_image(
+    journal: &mut Journal,
+    settings: &Settings,
+    requests: Requests,
+    stage: &Stage,
+    standing: Standing,
+    (arrivals, wait): (Option<&Arrivals>, Duration),
+) -> Result<Image, String> {
+    if standing == Standing::Slot {
+        let image = journal.step("slot", Instead(Failed, "the root as it is"), || slot::show_root(stage));
+        return image.ok_or_else(|| "the root cannot be shown as the slot".to_owned());
+    }
+    let [first, second] = order(settings.slot, requests.slot);
+    // One wait is enough: the images lie on one disk.
+    let ways = [
+        (Image::Slot(first), wait, "the other slot"),
+        (Image::Slot(second), Duration::ZERO, "the rescue image"),
+        (Image::Rescue, Duration::ZERO, "the initramfs, if it could boot"),
+    ];
+    for (image, wait, without) in ways {
+        let mounted = journal.step("slot", Instead(Failed, without), || slot::mount(image, stage, arrivals, wait));
+        if mounted.is_some() {
+            return Ok(image);
+        }
+    }
+    if slot::initramfs_could_boot(standing) {
+        return Ok(Image::Here);
+    }
+    Err("no slot can be mounted (gg-a, gg-b, gg-rescue)".to_owned())
+}
+
+fn mend(
+    journal: &mut Journal,
+    vigil: &mut Vigil,
+    settings: &Settings,
+    partition: &Partition,
+    stage: &Stage,
+) -> Option<Data> {
+    // Who wants all data erased has no use for what is damaged.
+    let policy = if settings.factory_reset == Reset::Data { Policy::Format } else { settings.data };
+    journal.step("mend data", Instead(Failed, "data in memory"), || data::mend(partition, policy, stage, vigil))
+}
+
+fn erase(journal: &mut Journal, settings: &Settings, by_file: Reset, data: Option<Data>, stage: &Stage) {
+    let wanted = if settings.factory_reset == Reset::None { by_file } else { settings.factory_reset };
+    if wanted == Reset::None {
+        return;
+    }
+    journal.step(
+        "factory reset",
+        Instead(Failed, "nothing is promised to be erased; the next boot tries again"),
+        || {
+            if data == Some(Data::Kept) {
+                reset::erase(&stage.data(), wanted)
+            } else {
+                Err(Failure::because("erase", "data", "it is not mounted"))
+            }
+        },
+    );
+}
+
+/// A device without a battery begins in 1970, and no certificate is valid then. The time of the boot before is nearer.
+fn set_clock(journal: &mut Journal, data: Option<Data>, stage: &Stage) {
+    if data.is_none() {
+        return;
+    }
+    journal.step("clock", Instead(Degraded, "the time is wrong until the network tells it"), || {
+        let Ok(written) = fs::metadata(stage.data().join(places::KEPT_REPORT)).and_then(|status| status.modified())
+        else {
+            return Ok(Done::Well((), "no earlier boot is known".to_owned()));
+        };
+        if written <= std::time::SystemTime::now() {
+            return Ok(Done::Well((), String::new()));
+        }
+        gg_sys::clock::set(written).map_err(|cause| Failure::new("set", "the clock", cause))?;
+        Ok(Done::Partly((), "the clock was behind the boot before, and is set to that".to_owned()))
+    });
+}
+
+fn enter_root(
+    journal: &mut Journal,
+    settings: &Settings,
+    stage: &Stage,
+    standing: Standing,
+    image: Image,
+    data: Data,
+) -> Result<(), String> {
+    if (standing, image) == (Standing::Initramfs, Image::Here) {
+        journal.step("stay", Instead(Degraded, "data is out of reach"), || root::stay(stage));
+        journal.fact("root", "initramfs");
+        return Ok(());
+    }
+    let root = root::ways(settings, image, data).iter().find_map(|way| match way {
+        Overlay::Data => {
+            journal.step("root", Instead(Failed, "an overlay in memory"), || root::overlay_on_data(image, stage))
+        }
+        Overlay::Memory => {
+            journal.step("root", Instead(Failed, "a read-only root"), || root::overlay_in_memory(stage, settings))
+        }
+        Overlay::None => journal.step("root", Instead(Failed, "none"), || root::plain(stage)),
+    });
+    let root = root.ok_or("no root can be mounted over the slot")?;
+    journal.fact("root", Root::name(root));
+    let furnished = journal.step("furnish", Instead(Failed, "none"), || root::furnish(stage));
+    furnished.ok_or("the new root cannot hold /dev, /proc, /sys and /run")?;
+    let switched = journal.step("switch", Instead(Failed, "none"), || root::switch(stage, standing));
+    switched.ok_or("the new root cannot be entered")?;
+    Ok(())
+}
+
+/// The last thing before the next program, whose time begins here.
+fn publish(journal: &mut Journal, data: Data) {
+    if let Err(failure) = root::publish(&journal.report(), data) {
+        journal.say(Level::Error, &format!("no boot report: {failure}"));
+    }
+}
+
+/// Returns only when there is nobody to hand over to.
+fn hand_over(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, cmdline: &str, made: Made) -> String {
+    let mut why = "there is neither an init nor the daemon in the root".to_owned();
+    for next in handover::candidates(settings, cmdline, made.standing) {
+        match next {
+            Next::Supervise => {
+                supervise::prepare(journal);
+                summarize(journal, "gg-init");
+                publish(journal, made.data);
+                supervise::run(journal, vigil, settings);
+            }
+            Next::Init(path) => {
+                summarize(journal, &path.display().to_string());
+                match settings.watchdog_handover {
+                    WatchdogHandover::Keep => vigil.leave_running(),
+                    WatchdogHandover::Stop => {
+                        journal.step("stop watchdog", Instead(Degraded, "the next init must feed it"), || vigil.stop());
+                    }
+                }
+                publish(journal, made.data);
+                let failure = handover::become_init(&path);
+                journal.say(Level::Error, &failure.to_string());
+                why = failure.to_string();
+                // Not gone after all: the watchdog is ours again.
+                start_watchdog(journal, vigil, settings, "a hang is not ended");
+            }
+        }
+    }
+    why
+}
+
+fn summarize(journal: &mut Journal, next: &str) {
+    let text = match journal.troubles() {
+        0 => format!("all well; {next} takes over"),
+        1 => format!("one step did not go well; {next} takes over"),
+        troubles => format!("{troubles} steps did not go well; {next} takes over"),
+    };
+    journal.say(Level::Info, &text);
+}
