@@ -1,0 +1,8 @@
+SUMMARY = "A/B disk image with the Greengrass runtime and an example component"
+DESCRIPTION = "A read-only root in two slots, gg-init in the initramfs, state on a data partition. Made to be copied: an \
+image of your own is this file with other packages."
+LICENSE = "Apache-2.0"
+
+inherit core-image greengrass_ab_image
+
+IMAGE_INSTALL += "greengrass-example-hello packagegroup-greengrass"
