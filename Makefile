@@ -13,7 +13,7 @@ TARGET = recipe version_requirement interpolate control config_log archive topic
 TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup sdk lint unit dist dist-check vm fuzz bench
+.PHONY: help run test setup sdk lint yocto unit dist dist-check vm fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
+	.ci/yocto.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
@@ -57,6 +58,10 @@ dist-check: dist ## the same, each checked and started under QEMU
 vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
 	.ci/dist.sh x86_64-unknown-linux-musl
 	tests/vm/run.sh
+
+yocto: setup ## check the Yocto layer with the BitBake parser, lint and a real daemon
+	.ci/dist.sh $(NATIVE)
+	.ci/yocto.sh
 
 fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 	.ci/fuzz.sh seconds=$(TIME) $(TARGET)

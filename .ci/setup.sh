@@ -15,6 +15,7 @@ needs() {
 		qemu-user-static|command -v qemu-aarch64-static|starts binaries of other machines
 		qemu-system-x86|command -v qemu-system-x86_64|boots the machine of `make vm`
 		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
+		grub-common|command -v grub-script-check|checks the boot script of the Yocto image
 		cpio|command -v cpio|packs the initramfs of `make vm`
 		shellcheck|command -v shellcheck|checks the scripts
 		python3|command -v python3|runs the Python sample components

@@ -1,0 +1,2 @@
+PN:append = "-native"
+GG_TEST_CLASS = "native"
