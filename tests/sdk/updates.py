@@ -18,6 +18,8 @@ def main(part):
         return
     if part != "killed":
         refused("defer before subscribing", InvalidArgumentsError, lambda: defer(deployment_id=UNKNOWN), "subscribed")
+    # Another connection of the component speaks for it as well; made now, so that the answer is not late.
+    other = GreengrassCoreIPCClientV2()
     events = Events()
     _, subscription = client.subscribe_to_component_updates(**events.handlers())
     check("subscribed", True)
@@ -44,8 +46,6 @@ def main(part):
     unknown = refused("unknown deployment", ResourceNotFoundError, lambda: defer(deployment_id=UNKNOWN), UNKNOWN)
     equal("resource type", unknown.resource_type, "LocalDeployment")
     equal("resource name", unknown.resource_name, UNKNOWN)
-    # Another connection of the component speaks for it as well.
-    other = GreengrassCoreIPCClientV2()
     other.defer_component_update(deployment_id=deployment, message="busy", recheck_after_ms=int(part))
     refused("second answer", ServiceError, lambda: defer(deployment_id=deployment), deployment)
     again = events.next().pre_update_event

@@ -45,7 +45,7 @@ fn two_components_defer_an_update_and_let_it_go() {
     let Some(stage) = Stage::new() else { return };
     let names = ["com.example.Patient", "com.example.Hasty"];
     let roles =
-        [Role::python(names[0], "updates.py").arguments("1500"), Role::python(names[1], "updates.py").arguments("200")];
+        [Role::python(names[0], "updates.py").arguments("5000"), Role::python(names[1], "updates.py").arguments("200")];
     stage.deploy(&roles);
     for name in names {
         stage.wait_for(name, "subscribed");
