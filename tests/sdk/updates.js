@@ -44,7 +44,7 @@ scenario(async () => {
   equal('no restart ahead', before.isGgcRestarting, false);
   const deploymentId = before.deploymentId;
   await refused('unknown deployment', () => defer({ deploymentId: UNKNOWN }), UNKNOWN);
-  await defer({ deploymentId, recheckAfterMs: 1500, message: 'busy' });
+  await defer({ deploymentId, recheckAfterMs: 5000, message: 'busy' });
   await refused('second answer', () => defer({ deploymentId }), deploymentId);
   equal('asked again', (await notices()).preUpdateEvent.deploymentId, deploymentId);
   await defer({ deploymentId, recheckAfterMs: 0 });
