@@ -1,0 +1,32 @@
+# Stands for OpenWrt's package.mk: prepares and installs below $(OUT), and prints what the package says of itself.
+PKG_BUILD_DIR?=$(BUILD_DIR)/$(PKG_NAME)-$(PKG_VERSION)
+PKG_INSTALL_DIR:=$(OUT)/install
+
+METADATA:=PKG_NAME PKG_VERSION PKG_RELEASE PKG_LICENSE PKG_LICENSE_FILES PKG_BUILD_DEPENDS PKG_SOURCE PKG_SOURCE_URL \
+	PKG_HASH SECTION CATEGORY TITLE DEPENDS USERID CONFLICTS PROVIDES CARGO_RUSTFLAGS
+
+define Build/Patch
+endef
+define Build/Prepare
+	mkdir -p $(PKG_BUILD_DIR)
+	tar -xzf $(patsubst file://%,%,$(PKG_SOURCE_URL))/$(PKG_SOURCE) -C $(PKG_BUILD_DIR) --strip-components=1
+endef
+define say
+	@printf '%s=%s\n' '$(1)' '$(strip $(2))'
+
+endef
+
+define BuildPackage
+$(eval $(Package/$(1)))
+.PHONY: metadata prepare stage
+metadata:
+	$$(foreach name,$$(METADATA),$$(call say,$$(name),$$($$(name))))
+	$$(call say,description,$$(Package/$(1)/description))
+	$$(call say,conffiles,$$(Package/$(1)/conffiles))
+	$$(call say,config,$$(Package/$(1)/config))
+	$$(call say,compile,$$(Build/Compile))
+prepare:
+	$$(call Build/Prepare)
+stage:
+	$$(call Package/$(1)/install,$(OUT)/root)
+endef

@@ -1,0 +1,44 @@
+# What the package built here and the prebuilt one share. Included before package.mk, whose variables it sets.
+
+PKG_VERSION:=0.1.0
+PKG_RELEASE:=1
+
+PKG_MAINTAINER:=The greengrass-rs maintainers
+PKG_LICENSE:=Apache-2.0
+PKG_LICENSE_FILES:=LICENSE
+
+# The repository that this feed is a folder of: make runs in the package's folder, whatever link led there.
+GREENGRASS_REPOSITORY:=$(abspath $(CURDIR)/../..)
+GREENGRASS_FILES:=$(abspath $(CURDIR)/../greengrass-rs/files)
+
+define Package/greengrass-rs/Default
+  SECTION:=utils
+  CATEGORY:=Utilities
+  TITLE:=AWS IoT Greengrass Core runtime
+  # The number is that of MQTT over TLS, which no user of the core or packages feeds has.
+  USERID:=ggc_user=8883:ggc_group=8883
+endef
+
+define Package/greengrass-rs/Default/description
+  Runs components written for AWS IoT Greengrass V2, deployed locally,
+  as one static program: recipes, lifecycle, IPC, command line.
+endef
+
+define Package/greengrass-rs/Default/conffiles
+/etc/config/greengrass
+endef
+
+# 1: where to, 2: the program, 3: the folder with the service files
+define Package/greengrass-rs/Default/install
+	$(INSTALL_DIR) $(1)/usr/bin $(1)/usr/sbin $(1)/etc/init.d $(1)/etc/config $(1)/etc/uci-defaults \
+		$(1)/etc/greengrass $(1)/lib/upgrade/keep.d
+	$(INSTALL_BIN) $(2) $(1)/usr/bin/greengrass
+	$(LN) greengrass $(1)/usr/bin/greengrassd
+	$(LN) greengrass $(1)/usr/bin/greengrass-cli
+	$(INSTALL_BIN) $(3)/greengrass.procd $(1)/etc/init.d/greengrass
+	$(SED) 's,@BINDIR@,/usr/bin,g;s,@ROOT@,/greengrass/v2,g' $(1)/etc/init.d/greengrass
+	$(INSTALL_CONF) $(GREENGRASS_FILES)/greengrass.config $(1)/etc/config/greengrass
+	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass.defaults $(1)/etc/uci-defaults/90-greengrass
+	$(INSTALL_DATA) $(GREENGRASS_FILES)/greengrass.keep $(1)/lib/upgrade/keep.d/greengrass-rs
+	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass-sysupgrade $(1)/usr/sbin/greengrass-sysupgrade
+endef
