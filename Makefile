@@ -13,7 +13,7 @@ TARGET = recipe version_requirement interpolate control config_log archive topic
 TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup sdk lint yocto unit dist dist-check vm fuzz bench
+.PHONY: help run test setup sdk lint yocto unit dist dist-check packages vm fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
 	.ci/yocto.sh
+	tests/openwrt/run.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
@@ -43,17 +44,24 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh tests/vm/*.sh
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh
+	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/sysv-inside tests/openwrt/procd/rc.common \
+		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
 
 unit: ## the Rust tests alone
 	cargo test --workspace
 
-dist: setup ## static musl binaries in target/dist; TARGETS="..." picks
+dist: setup ## static musl binaries in target/dist, packages in target/packages; TARGETS="..." picks
 	.ci/dist.sh $(TARGETS)
+	.ci/package.sh $(TARGETS)
 	cargo run --quiet --package gg-bench size
 
 dist-check: dist ## the same, each checked and started under QEMU
 	.ci/dist-check.sh $(TARGETS)
+
+packages: ## tests of service files, OpenWrt feed, packages and installer
+	.ci/dist.sh $(NATIVE)
+	tests/openwrt/run.sh
 
 vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
 	.ci/dist.sh x86_64-unknown-linux-musl

@@ -17,6 +17,7 @@ needs() {
 		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
 		grub-common|command -v grub-script-check|checks the boot script of the Yocto image
 		cpio|command -v cpio|packs the initramfs of `make vm`
+		systemd|command -v systemd-analyze|checks the unit and its hardening
 		shellcheck|command -v shellcheck|checks the scripts
 		python3|command -v python3|runs the Python sample components
 		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist` and the SDK for Python

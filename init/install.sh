@@ -1,0 +1,268 @@
+#!/bin/sh
+# Installs the Greengrass core from the archive this file came in, as a service of whatever init system there is.
+# Again is as good as once: what is there and right stays, settings that you changed are kept.
+set -eu
+
+usage() {
+	cat <<-'END'
+		usage: install.sh [OPTION]...
+
+		  --prefix DIR     programs go to DIR/bin (default /usr)
+		  --root DIR       install into the system that lies in DIR, and start nothing
+		  --data DIR       where the core keeps everything (default /greengrass/v2)
+		  --init SYSTEM    systemd, openrc, procd, sysv or none, instead of what is found
+		  --no-start       do not start the service now
+		  --force          install even if `greengrass check` says that the device cannot do it
+		  --uninstall      remove programs and service; settings, users and data stay
+		  -n, --dry-run    say what would be done
+	END
+}
+
+say() { printf 'install: %s\n' "$*" >&2; }
+fail() {
+	say "$1"
+	exit "${2:-1}"
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+prefix=/usr root='' data=/greengrass/v2 init='' start=1 force='' uninstall='' dry=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--prefix=* | --root=* | --data=* | --init=*)
+		name=${1%%=*} value=${1#*=}
+		shift
+		set -- "$name" "$value" "$@"
+		continue
+		;;
+	--prefix | --root | --data | --init)
+		[ $# -ge 2 ] || fail "$1 needs a value" 64
+		case $1 in
+		--prefix) prefix=${2%/} ;;
+		--root) root=${2%/} ;;
+		--data) data=${2%/} ;;
+		--init) init=$2 ;;
+		esac
+		shift
+		;;
+	--no-start) start='' ;;
+	--force) force=1 ;;
+	--uninstall) uninstall=1 ;;
+	-n | --dry-run) dry=1 ;;
+	-h | --help)
+		usage
+		exit 0
+		;;
+	*)
+		usage >&2
+		exit 64
+		;;
+	esac
+	shift
+done
+# They are written into scripts and units, where nobody quotes them.
+for path in "$prefix" "$data"; do
+	case $path in
+	/*) ;;
+	*) fail "$path: write an absolute path" 64 ;;
+	esac
+	case $path in
+	*[!A-Za-z0-9/._-]*) fail "$path: only letters, digits and / . _ - can be in it" 64 ;;
+	esac
+done
+case $init in
+'' | systemd | openrc | procd | sysv | none) ;;
+*) fail "--init $init: write systemd, openrc, procd, sysv or none" 64 ;;
+esac
+[ -z "$root" ] || start=''
+[ -n "$dry" ] || [ "$(id -u)" -eq 0 ] || [ -n "$root" ] || fail "run it as root"
+
+# Does it, or only says it.
+run() {
+	if [ -n "$dry" ]; then
+		say "would: $*"
+	else
+		"$@"
+	fi
+}
+
+init_system() {
+	if [ -e "$root/etc/openwrt_release" ]; then
+		echo procd
+	elif [ -d "$root/run/systemd/system" ] ||
+		{ [ -n "$root" ] && { [ -e "$root/lib/systemd/systemd" ] || [ -e "$root/usr/lib/systemd/systemd" ]; }; }; then
+		echo systemd
+	elif [ -e "$root/sbin/openrc-run" ] || [ -e "$root/usr/sbin/openrc-run" ]; then
+		echo openrc
+	elif [ -d "$root/etc/init.d" ]; then
+		echo sysv
+	else
+		echo none
+	fi
+}
+
+bindir=$prefix/bin
+confdir=/etc/greengrass
+services=$here/init/services
+openwrt=$here/openwrt-feed/greengrass-rs/files
+
+# Source, target, mode: with the placeholders replaced. A target that is the same already is not touched; one that the
+# user changed (mode ending in k) stays, and ours goes beside it.
+put() {
+	new=$(mktemp)
+	sed "s,@BINDIR@,$bindir,g;s,@CONFDIR@,$confdir,g;s,@ROOT@,$data,g" "$1" >"$new"
+	target=$root$2
+	case $3 in
+	*k) ! [ -e "$target" ] || cmp -s "$new" "$target" || target=$target.new ;;
+	esac
+	if cmp -s "$new" "$target"; then
+		say "$target is there"
+	else
+		say "$target"
+		run mkdir -p "$(dirname "$target")"
+		# Renamed into place: a service that starts meanwhile sees the old or the new one.
+		run cp "$new" "$target+"
+		run chmod "${3%k}" "$target+"
+		run mv -f "$target+" "$target"
+	fi
+	rm -f "$new"
+}
+
+# The program is too big for the way above.
+put_program() {
+	target=$root$bindir/greengrass
+	if cmp -s "$here/bin/greengrass" "$target"; then
+		say "$target is there"
+	else
+		say "$target"
+		run mkdir -p "$root$bindir"
+		run cp "$here/bin/greengrass" "$target+"
+		run chmod 755 "$target+"
+		run mv -f "$target+" "$target"
+	fi
+	for name in greengrassd greengrass-cli; do
+		[ "$(readlink "$root$bindir/$name" 2>/dev/null)" = greengrass ] || run ln -sf greengrass "$root$bindir/$name"
+	done
+}
+
+has() { grep -q "^$2:" "$root/etc/$1" 2>/dev/null; }
+
+# A number below 1000 that neither users nor groups have.
+free_number() {
+	number=999
+	while cat "$root/etc/passwd" "$root/etc/group" 2>/dev/null | cut -d : -f 3 | grep -qx "$number"; do
+		number=$((number - 1))
+	done
+	echo "$number"
+}
+
+add_line() {
+	say "$root/etc/$1: $2"
+	[ -z "$dry" ] || return 0
+	# Somebody's editor may have left out the end of the last line.
+	[ ! -s "$root/etc/$1" ] || [ -z "$(tail -c 1 "$root/etc/$1")" ] || echo >>"$root/etc/$1"
+	printf '%s\n' "$2" >>"$root/etc/$1"
+}
+
+# Tools for it differ everywhere and do not reach into --root; the files are the same everywhere.
+make_users() {
+	run mkdir -p "$root/etc"
+	has group ggc_group || add_line group "ggc_group:x:$(free_number):"
+	has passwd ggc_user && return
+	gid=$(sed -n 's/^ggc_group:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/group" 2>/dev/null)
+	add_line passwd "ggc_user:x:$(free_number):${gid:-NUMBER}:Greengrass components:/nonexistent:/bin/false"
+	! [ -e "$root/etc/shadow" ] || has shadow ggc_user || add_line shadow "ggc_user:!:0:0:99999:7:::"
+}
+
+# Does something with the running system's service manager, if it is to be done.
+live() { [ -n "$root" ] || run "$@"; }
+
+install_service() {
+	case $init in
+	systemd)
+		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
+		put "$services/greengrass.service" /etc/systemd/system/greengrass.service 644
+		run mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+		run ln -sf ../greengrass.service "$root/etc/systemd/system/multi-user.target.wants/greengrass.service"
+		live systemctl daemon-reload
+		[ -z "$start" ] || live systemctl restart greengrass.service
+		;;
+	openrc)
+		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
+		put "$services/greengrass.openrc" /etc/init.d/greengrass 755
+		run mkdir -p "$root/etc/runlevels/default"
+		run ln -sf /etc/init.d/greengrass "$root/etc/runlevels/default/greengrass"
+		[ -z "$start" ] || live rc-service greengrass restart
+		;;
+	procd)
+		put "$openwrt/greengrass.config" /etc/config/greengrass 600k
+		put "$openwrt/greengrass.keep" /lib/upgrade/keep.d/greengrass-rs 644
+		put "$openwrt/greengrass-sysupgrade" /usr/sbin/greengrass-sysupgrade 755
+		put "$services/greengrass.procd" /etc/init.d/greengrass 755
+		live /etc/init.d/greengrass enable
+		[ -z "$start" ] || live /etc/init.d/greengrass restart
+		say "set option enabled to 1 in /etc/config/greengrass to have it started"
+		;;
+	sysv)
+		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
+		put "$services/greengrass.sysv" /etc/init.d/greengrass 755
+		if [ -x "$root/usr/sbin/update-rc.d" ] && [ -z "$root" ]; then
+			live update-rc.d greengrass defaults
+		elif [ -d "$root/etc/rc2.d" ]; then
+			for level in 2 3 4 5; do run ln -sf ../init.d/greengrass "$root/etc/rc$level.d/S90greengrass"; done
+			for level in 0 1 6; do run ln -sf ../init.d/greengrass "$root/etc/rc$level.d/K10greengrass"; done
+		else
+			# BusyBox's rcS runs what begins with S, in order.
+			run ln -sf greengrass "$root/etc/init.d/S90greengrass"
+		fi
+		[ -z "$start" ] || live /etc/init.d/greengrass restart
+		;;
+	none) say "no init system found: start $bindir/greengrassd yourself" ;;
+	esac
+}
+
+remove() {
+	for path in "$@"; do
+		if [ -e "$root$path" ] || [ -L "$root$path" ]; then
+			say "removing $root$path"
+			run rm -f "$root$path"
+		fi
+	done
+}
+
+remove_service() {
+	case $init in
+	systemd) [ ! -e "$root/etc/systemd/system/greengrass.service" ] || live systemctl stop greengrass.service ;;
+	*) [ ! -x "$root/etc/init.d/greengrass" ] || live "$root/etc/init.d/greengrass" stop ;;
+	esac
+	remove /etc/systemd/system/multi-user.target.wants/greengrass.service /etc/systemd/system/greengrass.service \
+		/etc/runlevels/default/greengrass /etc/init.d/S90greengrass /etc/init.d/greengrass \
+		/etc/rc.d/S95greengrass /etc/rc.d/K05greengrass \
+		/lib/upgrade/keep.d/greengrass-rs /usr/sbin/greengrass-sysupgrade
+	for level in 0 1 2 3 4 5 6; do
+		remove /etc/rc$level.d/S90greengrass /etc/rc$level.d/K10greengrass
+	done
+	[ "$init" != systemd ] || live systemctl daemon-reload
+}
+
+# What the device lacks is told before anything is changed. Not for a system in --root: it will have another kernel.
+check_device() {
+	"$here/bin/greengrass" check --help >/dev/null 2>&1 || return 0
+	"$here/bin/greengrass" check --root "$data" >&2 && return
+	[ -n "$force" ] || fail "this device cannot run the core (see above); --force installs it all the same"
+	say "going on, because of --force"
+}
+
+[ -n "$init" ] || init=$(init_system)
+if [ -n "$uninstall" ]; then
+	remove_service
+	remove "$bindir/greengrassd" "$bindir/greengrass-cli" "$bindir/greengrass"
+	say "kept: the settings in $root$confdir, the users, and what the core wrote"
+	exit 0
+fi
+[ -x "$here/bin/greengrass" ] || fail "$here/bin/greengrass is missing: run install.sh from the unpacked archive"
+[ -n "$root" ] || "$here/bin/greengrass" --version >/dev/null 2>&1 || fail "this archive is for another machine"
+[ -n "$root" ] || check_device
+put_program
+make_users
+install_service
+say "done: $init"
