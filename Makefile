@@ -6,6 +6,10 @@ TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-lin
 NATIVE = $(shell uname -m)-unknown-linux-musl
 # Those that every `make test` builds and starts.
 TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+# Whose disk `make image` makes and `make boot` boots: x86_64 or aarch64.
+ARCH = x86_64
+# KEEP=1: what the device of `make boot` writes stays on its disk.
+KEEP = 0
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
 FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
@@ -13,7 +17,7 @@ TARGET = recipe version_requirement interpolate control config_log archive topic
 TIME = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup sdk lint yocto unit dist dist-check packages vm fuzz bench
+.PHONY: help run test setup sdk lint yocto unit dist dist-check packages vm image boot fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +48,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/*
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/sysv-inside tests/openwrt/procd/rc.common \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
 
@@ -70,6 +74,14 @@ vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
 yocto: setup ## check the Yocto layer with the BitBake parser, lint and a real daemon
 	.ci/dist.sh $(NATIVE)
 	.ci/yocto.sh
+
+image: setup ## a bootable A/B disk image in target/image/<arch>; ARCH=aarch64 picks
+	.ci/dist.sh $(ARCH)-unknown-linux-musl
+	ARCH=$(ARCH) init/image/build.sh
+
+boot: ## boot it in QEMU, Ctrl-A X ends it; KEEP=1 keeps what the device writes
+	@[ -f target/image/$(ARCH)/disk.img ] || $(MAKE) image
+	ARCH=$(ARCH) KEEP=$(KEEP) init/image/boot.sh
 
 fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 	.ci/fuzz.sh seconds=$(TIME) $(TARGET)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the device binary for each target triple: static, stripped, in target/dist/<triple>/greengrass.
+# Builds the device binaries for each target triple: static, stripped, in target/dist/<triple>/{greengrass,gg-init}.
 #
 # zig, from PyPI, is C compiler, linker and musl for every target. The standard library comes from where it can
 # be had, in this order (DIST_STD chooses one): `prebuilt` by rustup; `source` by rustup, built here; `debian`,
@@ -71,6 +71,7 @@ compile() (
 	esac
 	export PATH="$tools/bin:$PATH"
 	cargo-zigbuild zigbuild --release --locked --target-dir "$build" --bin greengrass "$@"
+	CARGO_PROFILE_RELEASE_STRIP=symbols cargo-zigbuild zigbuild --profile init --locked --target-dir "$build" --package gg-init "$@"
 )
 
 # The symbols of this machine's own binary stay beside it: the size report reads them.
@@ -82,6 +83,9 @@ publish() {
 		strip --strip-all "target/dist/$1/greengrass.new"
 	fi
 	mv "target/dist/$1/greengrass.new" "target/dist/$1/greengrass"
+	cp "$build/$1/init/gg-init" "target/dist/$1/gg-init.new"
+	mv "target/dist/$1/gg-init.new" "target/dist/$1/gg-init"
+	say "target/dist/$1/gg-init: $(wc -c <"target/dist/$1/gg-init") bytes"
 	say "target/dist/$1/greengrass: $(wc -c <"target/dist/$1/greengrass") bytes"
 }
 

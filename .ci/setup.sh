@@ -15,9 +15,14 @@ needs() {
 		qemu-user-static|command -v qemu-aarch64-static|starts binaries of other machines
 		qemu-system-x86|command -v qemu-system-x86_64|boots the machine of `make vm`
 		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
-		grub-common|command -v grub-script-check|checks the boot script of the Yocto image
 		cpio|command -v cpio|packs the initramfs of `make vm`
 		systemd|command -v systemd-analyze|checks the unit and its hardening
+		genimage|command -v genimage|makes the disk of `make image`
+		grub-common|command -v grub-mkimage|makes the boot loader of `make image`, checks that of Yocto
+		mtools|command -v mformat|makes its first partition
+		squashfs-tools|command -v mksquashfs|makes its slots
+		e2fsprogs|PATH=$PATH:/sbin command -v mke2fs|makes its data partition
+		qemu-system-arm|command -v qemu-system-aarch64|boots it for aarch64
 		shellcheck|command -v shellcheck|checks the scripts
 		python3|command -v python3|runs the Python sample components
 		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist` and the SDK for Python

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Boots target/image/<arch>/disk.img in QEMU, with the serial console on this terminal.
+#
+# ARCH   x86_64 (default) or aarch64
+# KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
+# DISK   another disk to boot
+# ACCEL  what QEMU computes with; default: the processor of this machine where it can, else TCG
+set -eu
+cd "$(dirname "$0")/../.."
+
+arch=${ARCH:-x86_64}
+image=target/image/$arch
+disk=${DISK:-$image/disk.img}
+snapshot=on
+[ "${KEEP:-0}" != 1 ] || snapshot=off
+
+say() { printf 'boot: %s\n' "$*" >&2; }
+[ -f "$disk" ] || {
+	say "$disk is missing: make image ARCH=$arch"
+	exit 1
+}
+
+case $arch in
+x86_64) set -- -machine q35 ;;
+aarch64) set -- -machine virt ;;
+*)
+	say "ARCH is x86_64 or aarch64, not $arch"
+	exit 1
+	;;
+esac
+command -v "qemu-system-$arch" >/dev/null || {
+	say "qemu-system-$arch is missing: make setup"
+	exit 1
+}
+
+# A KVM that is there may still not work, as in some virtual machines.
+kvm_works() {
+	[ "$arch" = "$(uname -m)" ] && [ -w /dev/kvm ] &&
+		echo quit | qemu-system-"$arch" "$@" -accel kvm -cpu max -nodefaults -display none -S -monitor stdio >/dev/null 2>&1
+}
+
+if [ -z "${ACCEL-}" ]; then
+	ACCEL=tcg,thread=multi
+	! kvm_works "$@" 2>/dev/null || ACCEL=kvm
+fi
+
+[ ! -t 0 ] || say "Ctrl-A X ends the machine, poweroff shuts it down. Firmware and kernel are quiet for some seconds."
+exec "qemu-system-$arch" "$@" -accel "$ACCEL" -cpu max -smp 2 -m 256 -nodefaults -no-user-config -nographic -no-reboot \
+	-bios "$image/firmware.fd" -serial mon:stdio \
+	-drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk \
+	-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci
