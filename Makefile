@@ -33,6 +33,8 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	tests/vm/run.sh
 	.ci/yocto.sh
 	tests/openwrt/run.sh
+	init/image/build.sh
+	tests/image/run.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
@@ -48,7 +50,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/*
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/image/*.sh init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/* init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/*
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/sysv-inside tests/openwrt/procd/rc.common \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
 
