@@ -50,6 +50,7 @@ make_tar() {
 	top=$work/tar/$name-$version-$triple
 	mkdir -p "$top/bin" "$top/init" "$top/openwrt-feed/greengrass-rs"
 	cp "$in/$triple/greengrass" "$top/bin/"
+	[ ! -x "$in/$triple/gg-init" ] || cp "$in/$triple/gg-init" "$top/bin/"
 	cp -R init/services "$top/init/"
 	cp -R openwrt-feed/greengrass-rs/files "$top/openwrt-feed/greengrass-rs/"
 	cp init/install.sh LICENSE "$top/"
@@ -60,6 +61,10 @@ make_tar() {
 }
 
 make_deb() {
+	command -v dpkg-deb >/dev/null || {
+		say "no .deb: this machine has no dpkg-deb"
+		return 0
+	}
 	root=$work/deb
 	# What the installer does to a system is what the package holds, but for what the scripts below do there.
 	mkdir -p "$root/etc/init.d"
@@ -149,6 +154,6 @@ for triple in "$@"; do
 	make_ipk
 	rm -rf "${work:?}"/*
 done
-(cd "$out" && sha256sum -- *.tar.gz *.deb *.ipk >SHA256SUMS)
+(cd "$out" && find . -name '*.tar.gz' -o -name '*.deb' -o -name '*.ipk' | sed 's,^\./,,' | sort | xargs sha256sum >SHA256SUMS)
 # What the feed's prebuilt package compares its download with.
 sed -n "s/^\([0-9a-f]*\)  $name-$version-\(.*\)\.tar\.gz$/GREENGRASS_HASH_\2:=\1/p" "$out/SHA256SUMS" >"$out/hashes.mk"

@@ -232,6 +232,7 @@ remove() {
 remove_service() {
 	case $init in
 	systemd) [ ! -e "$root/etc/systemd/system/greengrass.service" ] || live systemctl stop greengrass.service ;;
+	openrc) [ ! -e "$root/etc/init.d/greengrass" ] || live rc-service greengrass stop ;;
 	*) [ ! -x "$root/etc/init.d/greengrass" ] || live "$root/etc/init.d/greengrass" stop ;;
 	esac
 	remove /etc/systemd/system/multi-user.target.wants/greengrass.service /etc/systemd/system/greengrass.service \

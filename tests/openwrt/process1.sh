@@ -9,6 +9,11 @@ else
 	user=$(id -un)
 	enter="unshare --user --map-current-user --mount --pid --fork --mount-proc"
 fi
+if [ "$(id -u)" -eq 65534 ]; then
+	# In a namespace it means "nobody we know", and the daemon rightly refuses such a client.
+	say "SKIPPED process1: user nobody"
+	return 0
+fi
 if ! $enter true 2>/dev/null; then
 	say "SKIPPED process1: this machine gives no namespaces"
 	return 0

@@ -21,4 +21,4 @@ cp tests/openwrt/sysv-inside "$system/root/test"
 timeout --kill-after=5 120 unshare --mount --pid --fork --mount-proc --kill-child sh -c "
 	mount --rbind /dev '$system/dev' && mount -t proc proc '$system/proc' &&
 	exec chroot '$system' /bin/busybox sh /root/test" 2>"$scratch/log" ||
-	fail "$(tail -n 40 "$scratch/log" "$system/greengrass/v2/logs/greengrass.log" 2>/dev/null)"
+	fail "$(tail -n 20 "$system/greengrass/v2/logs/greengrass.log" "$scratch/log" 2>/dev/null)"
