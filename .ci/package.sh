@@ -109,8 +109,8 @@ feed() {
 
 make_ipk() {
 	mkdir -p "$work/ipk/CONTROL" "$work/ipk/pack"
-	feed prepare stage
-	feed metadata >"$work/ipk/metadata"
+	feed prepare stage-greengrass-rs-bin
+	feed metadata-greengrass-rs-bin >"$work/ipk/metadata"
 	about() { sed -n "s/^$1=//p" "$work/ipk/metadata"; }
 	about conffiles | tr ' ' '\n' >"$work/ipk/CONTROL/conffiles"
 	# shellcheck disable=SC2016 # the device expands it

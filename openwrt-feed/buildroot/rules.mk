@@ -1,5 +1,5 @@
 # Stands for OpenWrt's rules.mk: the variables and commands that a package Makefile uses. Just enough of a build tree to
-# stage our packages without OpenWrt: `make -C openwrt-feed/greengrass-rs TOPDIR=.../buildroot OUT=... stage`.
+# stage our packages without OpenWrt: `make -C openwrt-feed/greengrass-rs TOPDIR=.../buildroot OUT=... stage-greengrass-rs`.
 INCLUDE_DIR:=$(TOPDIR)/include
 BUILD_DIR:=$(OUT)/build
 ARCH?=x86_64

@@ -16,7 +16,7 @@ sed -i '/^CONFIG_MEMCG=y$/d' "$scratch/kernel-config/cgroups.cfg"
 ! "$scratch/openwrt-feed/kernel-options.sh" --check 2>/dev/null || fail "kernel-options.sh --check does not see a change"
 
 for package in greengrass-rs greengrass-rs-bin; do
-	feed "$package" metadata >"$scratch/$package.metadata"
+	feed "$package" "metadata-$package" >"$scratch/$package.metadata"
 	same "$package: version" "$version" "$(about "$package" PKG_VERSION)"
 	same "$package: name" "$package" "$(about "$package" PKG_NAME)"
 	same "$package: licence" "Apache-2.0 LICENSE" "$(about "$package" PKG_LICENSE) $(about "$package" PKG_LICENSE_FILES)"
@@ -32,13 +32,25 @@ same "what is conffile is what is installed" 1 "$(find openwrt-feed/greengrass-r
 same "the last word on crt-static" "-Ctarget-feature=+crt-static" "$(about greengrass-rs CARGO_RUSTFLAGS | tr ' ' '\n' | tail -n 1)"
 same "the prebuilt package compiles nothing" "" "$(about greengrass-rs-bin compile)$(about greengrass-rs-bin PKG_BUILD_DEPENDS)"
 same "the prebuilt package takes no bytes it does not know" unknown-run-make-packages \
-	"$(feed greengrass-rs-bin GREENGRASS_DIST=/nowhere metadata | sed -n 's/^PKG_HASH=//p')"
+	"$(feed greengrass-rs-bin GREENGRASS_DIST=/nowhere metadata-greengrass-rs-bin | sed -n 's/^PKG_HASH=//p')"
 for machine in x86_64=x86_64-unknown-linux-musl aarch64=aarch64-unknown-linux-musl arm=arm-unknown-linux-musleabihf; do
 	same "the program for ${machine%%=*}" "greengrass-rs-$version-${machine#*=}.tar.gz" \
-		"$(feed greengrass-rs-bin ARCH="${machine%%=*}" metadata | sed -n 's/^PKG_SOURCE=//p')"
+		"$(feed greengrass-rs-bin ARCH="${machine%%=*}" metadata-greengrass-rs-bin | sed -n 's/^PKG_SOURCE=//p')"
 done
 same "the program for ARM version 7" "greengrass-rs-$version-armv7-unknown-linux-musleabihf.tar.gz" \
-	"$(feed greengrass-rs-bin ARCH=arm CONFIG_arm_v7=y metadata | sed -n 's/^PKG_SOURCE=//p')"
+	"$(feed greengrass-rs-bin ARCH=arm CONFIG_arm_v7=y metadata-greengrass-rs-bin | sed -n 's/^PKG_SOURCE=//p')"
+
+same "gg-init is compiled where it is wanted" "cargo install --path ." "$(about greengrass-rs compile)"
+found=$(feed greengrass-rs CONFIG_PACKAGE_gg-init=y metadata-gg-init)
+case $found in
+*"compile=cargo install --path . cargo install --path init"*) ;;
+*) fail "gg-init is not compiled: $found" ;;
+esac
+mkdir -p "$scratch/boot/install/bin"
+: >"$scratch/boot/install/bin/gg-init"
+feed greengrass-rs OUT="$scratch/boot" stage-gg-init
+same "what gg-init installs" "d 755 sbin 
+f 755 sbin/gg-init " "$(tree "$scratch/boot/root")"
 
 # What the source package copies is what Cargo needs.
 feed greengrass-rs prepare
@@ -47,7 +59,7 @@ cargo metadata --offline --locked --no-deps --format-version 1 \
 
 mkdir -p "$scratch/greengrass-rs/install/bin"
 cp "target/dist/$triple/greengrass" "$scratch/greengrass-rs/install/bin/"
-feed greengrass-rs stage
+feed greengrass-rs stage-greengrass-rs
 root=$scratch/greengrass-rs/root
 same "what the package installs" "$(cat tests/openwrt/expected/package)" "$(tree "$root")"
 ! grep -rn '@[A-Z]*@' "$root/etc" "$root/lib" || fail "a placeholder is left"

@@ -17,16 +17,17 @@ define say
 endef
 
 define BuildPackage
-$(eval $(Package/$(1)))
-.PHONY: metadata prepare stage
-metadata:
+.PHONY: metadata-$(1) prepare stage-$(1)
+metadata-$(1):
+	$$(eval $$(Package/$(1)))
 	$$(foreach name,$$(METADATA),$$(call say,$$(name),$$($$(name))))
 	$$(call say,description,$$(Package/$(1)/description))
 	$$(call say,conffiles,$$(Package/$(1)/conffiles))
 	$$(call say,config,$$(Package/$(1)/config))
 	$$(call say,compile,$$(Build/Compile))
-prepare:
-	$$(call Build/Prepare)
-stage:
+stage-$(1):
 	$$(call Package/$(1)/install,$(OUT)/root)
 endef
+
+prepare:
+	$(call Build/Prepare)
