@@ -15,5 +15,6 @@ pub mod net;
 pub mod service;
 pub mod store;
 
+pub use gg_boot as boot;
 pub use gg_sys as sys;
 pub use gg_wire as wire;

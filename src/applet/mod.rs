@@ -4,6 +4,7 @@
 //! run the same thing, and so does the short `greengrass cli`. Dispatch looks at names only, before anything heavy
 //! is touched, because the hidden applets are started once per component process.
 
+pub mod check;
 pub mod completion;
 pub mod ctl;
 pub mod dev;
@@ -39,6 +40,11 @@ static APPLETS: &[Applet] = &[
         names: &["greengrass-cli", "cli"],
         summary: Some("ask a running daemon: components, deployments, logs, configuration"),
         run: ctl::run,
+    },
+    Applet {
+        names: &["check"],
+        summary: Some("tell what of this device, or of a kernel configuration, would not do, and how to mend it"),
+        run: check::run,
     },
     Applet { names: &["dev"], summary: Some("run a core here, deploy a folder of recipes, watch them"), run: dev::run },
     Applet {

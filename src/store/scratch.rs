@@ -1,4 +1,4 @@
-//! A root directory for the desk, which may be emptied because it carries our mark.
+//! Directories that may go again: a root for the desk, which carries our mark, and one for a moment.
 
 use std::fs;
 use std::io;
@@ -34,6 +34,48 @@ pub fn prepare(directory: &Path, content: Content) -> Result<(), ScratchError> {
     Ok(())
 }
 
+/// A directory for the moment: it goes, with all it holds, when this is dropped.
+#[derive(Debug)]
+pub struct Momentary {
+    path: PathBuf,
+}
+
+impl Momentary {
+    /// Makes it below `parent`, with empty directories of these names.
+    pub fn below(parent: &Path, names: &[&str]) -> io::Result<Self> {
+        let path = parent.join(format!(".greengrass-check-{}", std::process::id()));
+        match fs::remove_dir_all(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            // What a predecessor with our number left when it was killed.
+            _ => fs::create_dir(&path)?,
+        }
+        let made = Self { path };
+        for name in names {
+            fs::create_dir(made.path.join(name))?;
+        }
+        Ok(made)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn write(&self, name: &str) -> io::Result<()> {
+        fs::write(self.path.join(name), b"x")
+    }
+
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+}
+
+impl Drop for Momentary {
+    fn drop(&mut self) {
+        // Nobody is left to tell; an empty directory does no harm.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
     #[error("{} holds files and no mark of ours", directory.display())]
@@ -49,6 +91,21 @@ pub enum ScratchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn momentary_directory_leaves_nothing() {
+        let scratch = tempfile::tempdir().unwrap();
+        {
+            let moment = Momentary::below(scratch.path(), &["a", "b"]).unwrap();
+            moment.write("a/file").unwrap();
+            moment.write("b/file").unwrap();
+            moment.remove("a/file").unwrap();
+            assert!(moment.remove("a/file").is_err());
+            assert!(moment.path().join("b/file").exists());
+        }
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+        assert!(Momentary::below(&scratch.path().join("absent"), &[]).is_err());
+    }
 
     #[test]
     fn prepare_empties_only_what_it_made() {

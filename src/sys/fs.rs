@@ -15,6 +15,28 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// The room on a file system, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    pub total: u64,
+    /// What an unprivileged writer may still take.
+    pub free: u64,
+    /// Files that can still be made; `None` where the file system does not count them.
+    pub files: Option<u64>,
+    pub read_only: bool,
+}
+
+/// How much room there is on the file system that holds `path`: statvfs(3).
+pub fn space(path: &Path) -> io::Result<Space> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        files: (stat.f_files > 0).then_some(stat.f_favail),
+        read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+    })
+}
+
 /// For open(2): fail if the last part of the path is a symbolic link.
 pub const O_NOFOLLOW: i32 = libc::O_NOFOLLOW;
 /// For open(2): do not wait for the other end of a pipe.

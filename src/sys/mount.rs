@@ -87,6 +87,13 @@ pub fn detach(target: &Path) -> io::Result<()> {
     Ok(rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?)
 }
 
+/// Gives the calling thread a mount table of its own: what it mounts from here on nobody else sees, and it is gone
+/// when the thread is: `CLONE_NEWNS` of `unshare(2)`.
+pub fn leave_shared_table() -> io::Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+    make_private(Path::new("/"))
+}
+
 /// One line of the mount table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mounted {

@@ -15,6 +15,7 @@ use super::release::Release;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Configuration {
     values: BTreeMap<&'static str, Value>,
+    release: Option<Release>,
 }
 
 /// What a configuration says of one option.
@@ -88,6 +89,7 @@ impl Configuration {
     fn parse_text(text: &[u8]) -> Result<Self, ConfigurationError> {
         let mut values: BTreeMap<_, _> =
             requirements().iter().map(|requirement| (requirement.option, Value::Unmentioned)).collect();
+        let release = text.split(|byte| *byte == b'\n').take(HEAD).find_map(release_of);
         let mut options = 0_usize;
         for (option, value) in text.split(|byte| *byte == b'\n').filter_map(line) {
             options += 1;
@@ -95,7 +97,12 @@ impl Configuration {
                 *known = value;
             }
         }
-        if options == 0 { Err(ConfigurationError::NoOption) } else { Ok(Self { values }) }
+        if options == 0 { Err(ConfigurationError::NoOption) } else { Ok(Self { values, release }) }
+    }
+
+    /// The kernel it is of, where its head says so: `# Linux/x86 6.1.0 Kernel Configuration`.
+    pub fn release(&self) -> Option<Release> {
+        self.release
     }
 
     /// What is said of an option of ours; of any other, nothing is known.
@@ -124,6 +131,13 @@ fn line(line: &[u8]) -> Option<(&str, Value)> {
     is_name.then_some((option, value))
 }
 
+fn release_of(line: &[u8]) -> Option<Release> {
+    let words = std::str::from_utf8(line).ok()?.strip_prefix("# Linux/")?;
+    Release::parse(words.split(' ').nth(1)?)
+}
+
+/// Lines of its head.
+const HEAD: usize = 5;
 /// Distributions' configurations have some 300 KB.
 const MOST: usize = 4 << 20;
 
@@ -141,6 +155,10 @@ mod tests {
         assert_eq!((of("KEYS"), of("UNIX"), of("EPOLL")), (Value::Off, Value::Off, Value::Off));
         assert_eq!((of("SHMEM"), of("NO_SUCH")), (Value::Unmentioned, Value::Unmentioned));
         assert_eq!(of("MEMCG"), Value::BuiltIn, "the last line needs no line end");
+        assert_eq!(configuration.release(), None);
+        let head =
+            b"#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 6.18.44 Kernel Configuration\n#\nCONFIG_A=y";
+        assert_eq!(Configuration::parse(head).unwrap().release(), Some(Release(6, 18)));
     }
 
     #[test]
