@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use gg_boot::data::Policy;
+use gg_boot::data::{Found, Policy};
 use gg_boot::places;
 use gg_boot::report::Outcome::{Degraded, Failed};
 use gg_boot::settings::{Finding, Origin, Overlay, Reset, Settings, WatchdogHandover};
@@ -36,9 +36,12 @@ pub(crate) fn run() -> ! {
     });
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let mut settings = Settings::default();
-    journal.step("settings", Instead(Degraded, "the other settings count"), || read_settings(&mut settings, &cmdline));
+    journal.step("settings", Instead(Degraded, OTHERS_COUNT), || read_settings(&mut settings, &cmdline));
     journal.step("signals", Instead(Degraded, "signals are ignored"), || vigil.open_inbox());
-    start_watchdog(&mut journal, &mut vigil, &settings, "its module is loaded first");
+    // Where it is a module's, there is no device yet; then it is the first thing after the modules.
+    if Path::new("/dev/watchdog").exists() {
+        start_watchdog(&mut journal, &mut vigil, &settings);
+    }
     // Who executes us when the root is made already wants us for what comes after.
     if Path::new(places::REPORT).exists() {
         supervise::prepare(&mut journal);
@@ -51,9 +54,9 @@ pub(crate) fn run() -> ! {
     dead_end::stop(&mut journal, &mut vigil, &settings, &why)
 }
 
-fn start_watchdog(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, without: &'static str) {
+fn start_watchdog(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings) {
     if settings.watchdog > 0 && !vigil.has_watchdog() {
-        journal.step("watchdog", Instead(Degraded, without), || vigil.start(settings.watchdog));
+        journal.step("watchdog", Instead(Degraded, "a hang is not ended"), || vigil.start(settings.watchdog));
     }
 }
 
@@ -74,7 +77,7 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
         Ok(Done::Well(listening, String::new()))
     });
     journal.step("modules", Instead(Degraded, "devices of these modules are not there"), modules::load);
-    start_watchdog(journal, vigil, settings, "a hang is not ended");
+    start_watchdog(journal, vigil, settings);
     journal.step("kernel", Instead(Degraded, "what needs it does not work"), kernel::probe);
     journal.step("cgroups", Instead(Degraded, "components have no limits"), || cgroups::mount(settings.cgroup));
     let stage = journal.step("stage", Instead(Failed, "no new root"), Stage::set_up);
@@ -85,7 +88,8 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     // First the image, because the tools that mend data lie there; but the data says which, where it mounts as it is.
     let mut partition =
         journal.step("find data", Instead(Failed, "data in memory"), || data::look(arrivals.as_ref(), wait));
-    let mut data = partition.as_mut().and_then(|partition| {
+    let sound = partition.as_mut().filter(|partition| matches!(partition.found, Found::Sound(_)));
+    let mut data = sound.and_then(|partition| {
         journal
             .step("data", Instead(Failed, "mended with the tools of the slot"), || data::mount_sound(partition, &stage))
     });
@@ -130,7 +134,7 @@ fn read_settings(settings: &mut Settings, cmdline: &str) -> Result<Done<()>, Fai
 }
 
 fn read_slot_settings(journal: &mut Journal, settings: &mut Settings, cmdline: &str, stage: &Stage) {
-    journal.step("settings of the slot", Instead(Degraded, "the other settings count"), || {
+    journal.step("settings of the slot", Instead(Degraded, OTHERS_COUNT), || {
         let mut findings = Vec::new();
         let text = read_bounded(&stage.slot().join(&places::SETTINGS[1..]));
         settings.apply_file(Origin::SlotFile, &text, &mut findings);
@@ -143,10 +147,12 @@ fn read_slot_settings(journal: &mut Journal, settings: &mut Settings, cmdline: &
 fn told(findings: &[Finding]) -> Done<()> {
     match findings {
         [] => Done::Well((), String::new()),
-        [finding] => Done::Partly((), finding.to_string()),
-        [first, ..] => Done::Partly((), format!("{first}, and {} more", findings.len() - 1)),
+        [finding] => Done::Partly((), finding.to_string(), OTHERS_COUNT),
+        [first, ..] => Done::Partly((), format!("{first}, and {} more", findings.len() - 1), OTHERS_COUNT),
     }
 }
+
+const OTHERS_COUNT: &str = "the other settings count";
 
 /// A file that is not there, or is no text, sets nothing.
 fn read_bounded(path: &Path) -> String {
@@ -241,7 +247,11 @@ fn set_clock(journal: &mut Journal, data: Option<Data>, stage: &Stage) {
             return Ok(Done::Well((), String::new()));
         }
         gg_sys::clock::set(written).map_err(|cause| Failure::new("set", "the clock", cause))?;
-        Ok(Done::Partly((), "the clock was behind the boot before, and is set to that".to_owned()))
+        Ok(Done::Partly(
+            (),
+            "the clock was behind the boot before, and is set to that".to_owned(),
+            "the network tells it",
+        ))
     });
 }
 
@@ -307,7 +317,7 @@ fn hand_over(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, cmdl
                 journal.say(Level::Error, &failure.to_string());
                 why = failure.to_string();
                 // Not gone after all: the watchdog is ours again.
-                start_watchdog(journal, vigil, settings, "a hang is not ended");
+                start_watchdog(journal, vigil, settings);
             }
         }
     }

@@ -45,7 +45,9 @@ fn version_1() -> Result<Done<()>, Failure> {
     let names = names.join(" ");
     match first {
         None => Ok(Done::Well((), format!("version 1: {names}"))),
-        Some(failure) => Ok(Done::Partly((), format!("version 1: {names}; but {failure}"))),
+        Some(failure) => {
+            Ok(Done::Partly((), format!("version 1: {names}; but {failure}"), "components lack its limits"))
+        }
     }
 }
 

@@ -110,7 +110,7 @@ fn mount_partition(node: &Path, kind: &str, stage: &Stage) -> Result<Done<Data>,
     let options = if kind == "ext4" { "errors=remount-ro" } else { "" };
     let what = format!("{}, {kind}", node.display());
     match mount::mount(node.as_os_str(), &target, kind, Access::ReadWrite, trust, options.as_ref()) {
-        Ok(()) => return Ok(Done::Well(Data::Kept, what)),
+        Ok(()) => return Ok(mounted(&target, what)),
         // The device itself refuses to be written.
         Err(cause) if matches!(cause.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {}
         Err(cause) => return Err(Failure::new("mount", what, cause)),
@@ -127,8 +127,22 @@ fn mount_partition(node: &Path, kind: &str, stage: &Stage) -> Result<Done<Data>,
     make_directory(&layer.work).map_err(failure)?;
     mount::mount("gg-data".as_ref(), &target, "overlay", Access::ReadWrite, trust, &layer.options(&below))
         .map_err(failure)?;
-    Ok(Done::Partly(Data::Borrowed, format!("{what} is read-only")))
+    Ok(Done::Partly(Data::Borrowed, format!("{what} is read-only"), "what is written is lost with the power"))
 }
+
+/// A full one is told while there is still somebody to tell: soon nothing can be written any more.
+fn mounted(target: &Path, what: String) -> Done<Data> {
+    match gg_sys::fs::free_space(target) {
+        Ok(free) if free < NEARLY_FULL => {
+            let what = format!("{what} is full: {free} bytes are free");
+            Done::Partly(Data::Kept, what, "writes fail until something is removed")
+        }
+        Ok(_) | Err(_) => Done::Well(Data::Kept, what),
+    }
+}
+
+/// Less free space than this is worth a word.
+const NEARLY_FULL: u64 = 1024 * 1024;
 
 /// Does what the policy allows for a partition that did not mount, cheapest first.
 pub(crate) fn mend(
@@ -146,10 +160,10 @@ pub(crate) fn mend(
             Remedy::Memory => break,
         };
         match mended.and_then(|what| Ok((what, mount_partition(&partition.node, "ext4", stage)?))) {
-            Ok((what, Done::Well(data, how) | Done::Partly(data, how))) => {
+            Ok((what, Done::Well(data, how) | Done::Partly(data, how, _))) => {
                 finish_format(&partition.node)?;
                 // Always worth a word: something was changed that we did not write.
-                return Ok(Done::Partly(data, format!("{what}: {how}")));
+                return Ok(Done::Partly(data, format!("{what}: {how}"), "what could not be saved is lost"));
             }
             Err(failure) => last = failure,
         }
@@ -229,5 +243,5 @@ pub(crate) fn in_memory(stage: &Stage, settings: &Settings) -> Result<Done<Data>
     let target = stage.data();
     mount::move_to(&memory, &target).map_err(|cause| Failure::new("move", memory.display(), cause))?;
     fs::create_dir_all(target.join("boot")).map_err(|cause| Failure::new("make", target.display(), cause))?;
-    Ok(Done::Partly(Data::Lost, "data is in memory".to_owned()))
+    Ok(Done::Partly(Data::Lost, "data is in memory".to_owned(), "what is written is lost with the power"))
 }

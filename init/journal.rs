@@ -36,7 +36,8 @@ impl fmt::Display for Failure {
 #[derive(Debug)]
 pub(crate) enum Done<T> {
     Well(T, String),
-    Partly(T, String),
+    /// With what is done about it.
+    Partly(T, String, &'static str),
 }
 
 /// What is done instead of a step that failed, and how much that costs.
@@ -71,8 +72,8 @@ impl Journal {
                 self.report.step(name, start, duration, Outcome::Ok, &what, "");
                 Some(given)
             }
-            Ok(Done::Partly(given, what)) => {
-                self.trouble(name, start, duration, Instead(Outcome::Degraded, instead.1), &what);
+            Ok(Done::Partly(given, what, fallback)) => {
+                self.trouble(name, start, duration, Instead(Outcome::Degraded, fallback), &what);
                 Some(given)
             }
             Err(failure) => {

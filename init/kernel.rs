@@ -27,7 +27,7 @@ pub(crate) fn probe() -> Result<Done<()>, Failure> {
     if missing.is_empty() {
         Ok(Done::Well((), gg_sys::machine::machine().release))
     } else {
-        Ok(Done::Partly((), format!("the kernel lacks {}", missing.join(", "))))
+        Ok(Done::Partly((), format!("the kernel lacks {}", missing.join(", ")), "what needs it does not work"))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) fn load() -> Result<Done<()>, Failure> {
     let count = format!("{loaded} loaded, {before} there before");
     match first {
         None => Ok(Done::Well((), count)),
-        Some(failure) => Ok(Done::Partly((), format!("{count}, {faults} not: {failure}"))),
+        Some(failure) => {
+            Ok(Done::Partly((), format!("{count}, {faults} not: {failure}"), "their devices are not there"))
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn take(data: &Path) -> Result<Done<Requests>, Failure> {
         slot.iter().any(|text| Wanted::parse(text).is_none()) || reset.iter().any(|text| Reset::parse(text).is_none());
     let what = format!("slot {:?}, factory reset {:?}", requests.slot, requests.reset).to_lowercase();
     Ok(if strange {
-        Done::Partly(requests, format!("a request cannot be read: {what}"))
+        Done::Partly(requests, format!("a request cannot be read: {what}"), "the least it can mean")
     } else {
         Done::Well(requests, what)
     })

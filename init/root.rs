@@ -109,7 +109,7 @@ pub(crate) fn furnish(stage: &Stage) -> Result<Done<()>, Failure> {
     let data = move_to(stage.data(), within(places::DATA));
     match slot.and(data) {
         Ok(()) => Ok(Done::Well((), String::new())),
-        Err(failure) => Ok(Done::Partly((), failure.to_string())),
+        Err(failure) => Ok(Done::Partly((), failure.to_string(), "it is out of reach")),
     }
 }
 

@@ -1,0 +1,201 @@
+#!/bin/sh
+# What a booted slot checks about its boot: BusyBox init runs it once, with the name of the test on the kernel command
+# line. It says "ok" or "not ok" on the second port and ends the machine.
+# shellcheck disable=SC2317 # tests are called by the name on the kernel command line
+set -u
+
+export PATH=/bin:/sbin
+report=/run/greengrass/boot
+passed=0
+failed=0
+
+check() {
+	name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "ok - $test: $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $test: $name: $*"
+	fi
+}
+
+# has STEP OUTCOME TEXT: the report has such a step, and its line has the text.
+has() { awk -F '\t' -v s="$1" -v o="$2" -v t="$3" '$1 == "step" && $2 == s && $5 == o && index($0, t) { f = 1 } END { exit !f }' "$report"; }
+fact() { [ "$(awk -F '\t' -v n="$1" '$1 == "fact" && $2 == n { print $3 }' "$report")" = "$2" ]; }
+mounted() { grep -q "$1" /proc/mounts; }
+is_well() { [ "$(awk -F '\t' '$1 == "step" && $5 != "ok"' "$report")" = "" ]; }
+cannot() { ! "$@" 2>/dev/null; }
+says() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+after_1971() { [ "$(date +%Y)" -gt 1971 ]; }
+
+check_ordinary() {
+	check "the kernel's file systems are there" mounted "^proc /proc proc .*nosuid"
+	check "control groups are version 2" mounted " /sys/fs/cgroup cgroup2 "
+	check "the root is an overlay" mounted "^gg-root / overlay "
+	check "the slot's own tree is read-only" mounted " /run/greengrass/slot squashfs ro"
+	check "the slot's own tree is whole" [ -x /run/greengrass/slot/sbin/init ]
+	check "the slot cannot be written" cannot touch /run/greengrass/slot/x
+	check "the root can be written" touch /etc/written
+	check "standard streams have names" [ -e /dev/stdin ]
+	check "the watchdog is stopped" says /sys/class/watchdog/watchdog0/state inactive
+	check "/run is small and new" mounted "^run /run tmpfs "
+	check "nothing is left mounted behind" cannot mounted gg-stage
+}
+
+test_first() {
+	check_ordinary
+	check "slot a" fact slot a
+	check "a blank partition is formatted" has "mend data" degraded formatted
+	check "data is kept" fact data kept
+	check "data is mounted without privileges" mounted " /data ext4 rw,nosuid,nodev"
+	check "a wrong argument is told" has settings degraded 'slot cannot be "q"'
+	echo marker >/etc/marker
+	echo marker >/data/marker
+	echo other >/data/boot/slot
+	cp "$report" /data/first-report
+}
+
+test_other_slot() {
+	check_ordinary
+	check "the file asks for slot b" fact slot b
+	check "the file is gone" [ ! -e /data/boot/slot ]
+	check "data is there" says /data/marker marker
+	check "slot a's layer is not there" [ ! -e /etc/marker ]
+	check "the clock went on from the boot before" after_1971
+	check "and that is told" has clock degraded "set to that"
+	check "the report of the boot before is kept" [ -s /data/boot/report.old ]
+	check "a real init that is missing is passed over" says /proc/1/comm init
+	echo nonsense >/data/boot/slot
+}
+
+test_second() {
+	check_ordinary
+	check "slot a again, though the request is nonsense" fact slot a
+	check "which is told" has requests degraded "cannot be read"
+	check "its layer is kept" says /etc/marker marker
+	check "data is kept" says /data/marker marker
+	echo overlay >/data/boot/factory-reset
+}
+
+test_well() {
+	check_ordinary
+	check "the layer is erased" [ ! -e /etc/marker ]
+	check "data is not" says /data/marker marker
+	check "the request is gone" [ ! -e /data/boot/factory-reset ]
+	check "all else is well" is_well
+	echo "# own time $(awk -F '\t' '$1 == "step" && !first { first = $3 } $1 == "end" { print $2 - first }' "$report") us"
+	sed 's/^/# /' "$report"
+	echo data >/data/boot/factory-reset
+}
+
+test_erased() {
+	check_ordinary
+	check "data is erased" [ ! -e /data/marker ]
+	check "the request is gone" [ ! -e /data/boot/factory-reset ]
+	dd if=/dev/zero of=/data/fill bs=65536 >/dev/null 2>&1
+	rm -rf /data/overlay
+	dd if=/dev/zero of=/data/fill2 bs=1024 >/dev/null 2>&1
+}
+
+test_full() {
+	check "data is kept" fact data kept
+	check "that it is full is told" has data degraded "is full"
+	check "the root is an overlay all the same" mounted "^gg-root / overlay "
+	check "it runs from its own layer or from memory" grep -q "^fact.root.overlay" "$report"
+	rm -f /data/fill /data/fill2
+	echo marker >/data/marker
+	check "something can be written once there is room" says /data/marker marker
+}
+
+test_read_only() {
+	check_ordinary
+	check "data is borrowed" fact data borrowed
+	check "what was written is there" says /data/marker marker
+	check "something can be written" touch /data/x
+	check "it is told" has data degraded "read-only"
+}
+
+test_missing() {
+	check_ordinary
+	check "data is lost" fact data lost
+	check "it is told" has "find data" failed "not there after 1 s"
+	check "the layer is in memory" fact root "overlay in memory"
+	check "something can be written" touch /data/x
+}
+
+test_repaired() {
+	check_ordinary
+	check "the data partition is repaired" has "mend data" degraded repaired
+	check "what was written is there" says /data/marker marker
+	check "the other slot takes over from garbage" fact slot b
+	check "which is told" has slot failed "no system image"
+}
+
+test_garbage() {
+	check_ordinary
+	check "data is lost" fact data lost
+	check "it is told" has "mend data" failed "e2fsck"
+	check "the other slot takes over from a cut image" fact slot b
+}
+
+test_formatted() {
+	check_ordinary
+	check "the policy formats" has "mend data" degraded formatted
+	check "data is kept" fact data kept
+}
+
+test_never() {
+	check_ordinary
+	check "the policy forbids" has "mend data" failed "policy"
+	check "data is lost" fact data lost
+}
+
+test_version_1() {
+	check "control groups are version 1" mounted " /sys/fs/cgroup/memory cgroup "
+	check "the root is read-only" cannot touch /etc/x
+	check "as it was asked for" fact root read-only
+	check "data can be written" touch /data/x
+	check "the watchdog is kept" says /sys/class/watchdog/watchdog0/state active
+}
+
+# Writes numbers until the power is cut; what was told was synced before.
+test_cut() {
+	last=$(cat /data/marker 2>/dev/null || echo 0)
+	echo "found $last"
+	number=$last
+	while :; do
+		number=$((number + 1))
+		echo "$number" >/data/marker.new
+		sync /data/marker.new
+		mv /data/marker.new /data/marker
+		echo "$number" >"/etc/layer"
+		sync
+		echo "synced $number"
+	done
+}
+
+# After the cuts: the device is as it should be.
+test_survived() {
+	check_ordinary
+	check "data is kept" fact data kept
+	check "the last number is there" [ -s /data/marker ]
+}
+
+test=$(sed -n 's/.*test=\([a-z_0-9]*\).*/\1/p' /proc/cmdline)
+main() {
+	[ -e /dev/ttyS1 ] || exit 1
+	"test_$test"
+	if [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]; then
+		echo "all $passed checks passed"
+	else
+		cat "$report"
+		echo "$failed of $((passed + failed)) checks FAILED"
+	fi
+}
+main >/dev/ttyS1 2>&1
+sync
+mount -o remount,ro / 2>/dev/null
+mount -o remount,ro /data 2>/dev/null
+poweroff -f
