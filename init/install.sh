@@ -183,7 +183,8 @@ install_service() {
 		put "$services/greengrass.service" /etc/systemd/system/greengrass.service 644
 		run mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 		run ln -sf ../greengrass.service "$root/etc/systemd/system/multi-user.target.wants/greengrass.service"
-		live systemctl daemon-reload
+		# Not in a system that is only being put together, however its maker entered it.
+		[ ! -d /run/systemd/system ] || live systemctl daemon-reload
 		[ -z "$start" ] || live systemctl restart greengrass.service
 		;;
 	openrc)
@@ -242,7 +243,7 @@ remove_service() {
 	for level in 0 1 2 3 4 5 6; do
 		remove /etc/rc$level.d/S90greengrass /etc/rc$level.d/K10greengrass
 	done
-	[ "$init" != systemd ] || live systemctl daemon-reload
+	[ "$init" != systemd ] || [ ! -d /run/systemd/system ] || live systemctl daemon-reload
 }
 
 # What the device lacks is told before anything is changed. Not for a system in --root: it will have another kernel.
