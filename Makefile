@@ -73,8 +73,9 @@ vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
 	.ci/dist.sh x86_64-unknown-linux-musl
 	tests/vm/run.sh
 
-yocto: setup ## check the Yocto layer with the BitBake parser, lint and a real daemon
+yocto: setup ## check the Yocto layer: BitBake parser, lint, a real daemon, a real boot loader
 	.ci/dist.sh $(NATIVE)
+	[ -f target/vm/vmlinuz ] || tests/vm/run.sh
 	.ci/yocto.sh
 
 image: setup ## a bootable A/B disk image in target/image/<arch>; ARCH=aarch64 picks

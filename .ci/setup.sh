@@ -20,6 +20,9 @@ needs() {
 		genimage|command -v genimage|makes the disk of `make image`
 		grub-common|command -v grub-mkimage|makes the boot loader of `make image`, checks that of Yocto
 		mtools|command -v mformat|makes its first partition
+		grub-efi-amd64-bin|ls /usr/lib/grub/x86_64-efi/normal.mod|boots the disk of the Yocto image
+		ovmf|ls /usr/share/ovmf/OVMF.fd|is the firmware it boots from
+		gdisk|PATH=$PATH:/sbin:/usr/sbin command -v sgdisk|makes its partitions
 		squashfs-tools|command -v mksquashfs|makes its slots
 		e2fsprogs|PATH=$PATH:/sbin command -v mke2fs|makes its data partition
 		qemu-system-arm|command -v qemu-system-aarch64|boots it for aarch64

@@ -109,6 +109,20 @@ class FirstStart(unittest.TestCase):
                 daemon.send_signal(signal.SIGTERM)
                 daemon.wait(60)
 
+    def test_ptest_passes_on_a_real_daemon(self):
+        with World("ptest") as there:
+            self.top = there.directory
+            self.components = ""
+            with open(os.path.join(world.LAYER, "recipes-core/greengrass-rs/greengrass-rs/run-ptest")) as file:
+                # Here is no user of the packages.
+                script = file.read().replace("ggc_user:ggc_group", "nobody")
+            environment = self.environment("")
+            del environment["GGC_ROOT_PATH"]
+            ran = subprocess.run(["busybox", "sh", "-c", script], env=environment, capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertEqual(len(ran.stdout.splitlines()), 9, ran.stdout)
+        self.assertTrue(all(line.startswith("PASS: ") for line in ran.stdout.splitlines()), ran.stdout)
+
     def bake(self, name, version, digest):
         for directory in ("recipes", "deploy"):
             os.makedirs(os.path.join(self.components, directory), exist_ok=True)
@@ -120,7 +134,7 @@ class FirstStart(unittest.TestCase):
     def environment(self, root):
         links = os.path.join(self.top, "bin")
         os.makedirs(links, exist_ok=True)
-        for name in ("greengrassd", "greengrass-cli"):
+        for name in ("greengrass", "greengrassd", "greengrass-cli"):
             if not os.path.lexists(os.path.join(links, name)):
                 os.symlink(os.path.join(world.greengrass(), "greengrass"), os.path.join(links, name))
         return dict(os.environ, PATH=links + ":" + os.environ["PATH"], GGC_ROOT_PATH=root,
