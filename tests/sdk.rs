@@ -24,6 +24,8 @@ mod configuration;
 mod device;
 #[path = "sdk/examples.rs"]
 mod examples;
+#[path = "sdk/policies.rs"]
+mod policies;
 #[path = "sdk/stage.rs"]
 mod stage;
 mod support;
