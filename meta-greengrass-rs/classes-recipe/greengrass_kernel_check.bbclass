@@ -2,11 +2,17 @@
 # option that is missing, with what will not work without it. For any recipe that inherits kernel.
 
 GREENGRASS_KERNEL_CHECK ?= "error"
-GREENGRASS_KERNEL_CHECK[doc] = "What a kernel that cannot run components does to the build: error or warn"
+GREENGRASS_KERNEL_CHECK[doc] = "error: a kernel that the runtime cannot work on ends the build, one on which something does \
+not work is a warning; strict: both end it; warn: neither does"
 
 do_greengrass_kernel_check () {
-    if greengrass check --kernel-config ${B}/.config > ${WORKDIR}/greengrass-kernel-check.txt 2>&1; then
-        bbnote "$(cat ${WORKDIR}/greengrass-kernel-check.txt)"
+    strict=
+    [ "${GREENGRASS_KERNEL_CHECK}" != strict ] || strict=--strict
+    if greengrass check $strict --no-color --only kernel --kernel-config ${B}/.config > ${WORKDIR}/greengrass-kernel-check.txt 2>&1; then
+        # Some things will not work, and the runtime copes.
+        if grep -q '^ *degraded' ${WORKDIR}/greengrass-kernel-check.txt; then
+            bbwarn "${PN}: $(cat ${WORKDIR}/greengrass-kernel-check.txt)"
+        fi
         return
     fi
     message="${PN}: this kernel cannot run components as the runtime promises:

@@ -60,19 +60,26 @@ class Check(unittest.TestCase):
         return "# Linux/x86 6.18.0 Kernel Configuration\n" + "".join(lines)
 
     def test_whole_configuration_passes(self):
-        verdict, said = self.check(self.complete())
-        self.assertEqual(verdict, "passed", said)
+        self.assertEqual(self.check(self.complete()), ("passed", ""))
 
-    def test_missing_option_ends_the_build_and_is_named(self):
-        verdict, said = self.check(self.complete().replace("CONFIG_CGROUPS=y\n", ""))
-        self.assertEqual(verdict, "failed")
-        self.assertIn("CONFIG_CGROUPS", said)
-
-    def test_missing_option_may_be_a_warning(self):
-        verdict, said = self.check(self.complete().replace("CONFIG_CGROUPS=y\n", ""), GREENGRASS_KERNEL_CHECK="warn")
+    def test_option_that_degrades_is_a_warning(self):
+        verdict, said = self.check(self.complete().replace("CONFIG_MEMCG=y\n", ""))
         self.assertEqual(verdict, "passed")
         self.assertIn("WARNING", said)
-        self.assertIn("CONFIG_CGROUPS", said)
+        self.assertIn("CONFIG_MEMCG", said)
+        verdict, said = self.check(self.complete().replace("CONFIG_MEMCG=y\n", ""), GREENGRASS_KERNEL_CHECK="strict")
+        self.assertEqual(verdict, "failed", said)
+
+    def test_missing_option_ends_the_build_and_is_named(self):
+        verdict, said = self.check(self.complete().replace("CONFIG_PROC_FS=y\n", ""))
+        self.assertEqual(verdict, "failed")
+        self.assertIn("CONFIG_PROC_FS", said)
+
+    def test_missing_option_may_be_a_warning(self):
+        verdict, said = self.check(self.complete().replace("CONFIG_PROC_FS=y\n", ""), GREENGRASS_KERNEL_CHECK="warn")
+        self.assertEqual(verdict, "passed")
+        self.assertIn("WARNING", said)
+        self.assertIn("CONFIG_PROC_FS", said)
 
 
 import bb.fetch2  # noqa: E402
