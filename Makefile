@@ -50,7 +50,8 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/image/*.sh init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/* init/image/*.sh init/image/root/etc/init.d/* init/image/root/usr/sbin/*
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/image/*.sh init/image/*.sh \
+		init/image/root/etc/init.d/* init/image/root/usr/sbin/* init/image/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
 
