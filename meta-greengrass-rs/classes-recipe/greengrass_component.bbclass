@@ -76,7 +76,6 @@ greengrass_component_do_install () {
     # What greengrass-baked deploys; the digest tells it that an image has brought another one.
     install -d ${D}${GREENGRASS_COMPONENTS_DIR}/deploy
     printf '%s=%s %s\n' $name $version $(cat ${B}/digest) > ${D}${GREENGRASS_COMPONENTS_DIR}/deploy/$name
-    chown -R root:root ${D}${GREENGRASS_COMPONENTS_DIR}
 }
 
 # The place differs, the files do not.
