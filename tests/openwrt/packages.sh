@@ -47,6 +47,19 @@ same "the .deb's version" "$version-1" "$(dpkg-deb -f "$file" Version)"
 ! grep -rn '@[A-Z]*@' "$scratch/deb/etc" "$scratch/deb/usr/lib" || fail "a placeholder is left"
 (cd "$scratch/deb" && dpkg-deb -I "$file" md5sums | md5sum --quiet -c) || fail "the .deb's md5sums"
 
+# The other machines' names, with something small in place of their programs.
+for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf; do
+	mkdir -p "$scratch/dist/$target"
+	echo "$target" >"$scratch/dist/$target/greengrass"
+	chmod 755 "$scratch/dist/$target/greengrass"
+done
+# shellcheck disable=SC2046 # a list of names
+PACKAGES_IN=$scratch/dist PACKAGES_OUT=$scratch/others .ci/package.sh $(ls "$scratch/dist") 2>/dev/null || fail "package.sh, all"
+same "the names of all packages" "$(cat tests/openwrt/expected/packages)" "$(find "$scratch/others" -type f -printf '%f\n' | LC_ALL=C sort |
+	sed "s/$version/VERSION/")"
+(cd "$scratch/others" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS of all"
+! PACKAGES_OUT=$scratch/others .ci/package.sh sparc-unknown-linux-gnu 2>/dev/null || fail "a machine nobody built for"
+
 # dpkg needs to be root.
 if [ "$(id -u)" -ne 0 ]; then
 	say "SKIPPED dpkg --install: not root"
