@@ -15,9 +15,11 @@ FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
 TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control
 TIME = 60
+# Power cuts of `make test-long`.
+CUTS = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup sdk lint yocto unit dist dist-check packages vm image boot fuzz bench
+.PHONY: help run test test-long setup sdk lint yocto unit dist dist-check packages vm image boot fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
+	tests/boot/run.sh
 	.ci/yocto.sh
 	tests/openwrt/run.sh
 	init/image/build.sh
@@ -39,6 +42,10 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
+
+test-long: ## a hundred power cuts; CUTS=1000 for more
+	.ci/dist.sh x86_64-unknown-linux-musl
+	ONLY=cut_power tests/boot/run.sh $(CUTS)
 
 setup: ## install what the tests need (as root), or say what is missing
 	.ci/setup.sh
@@ -50,7 +57,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/image/*.sh init/image/*.sh \
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh init/image/*.sh \
 		init/image/root/etc/init.d/* init/image/root/usr/sbin/* init/image/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade

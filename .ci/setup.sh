@@ -13,7 +13,7 @@ needs() {
 		binutils|command -v readelf|reads the binaries made by `make dist`
 		file|command -v file|reads the binaries made by `make dist`
 		qemu-user-static|command -v qemu-aarch64-static|starts binaries of other machines
-		qemu-system-x86|command -v qemu-system-x86_64|boots the machine of `make vm`
+		qemu-system-x86|command -v qemu-system-x86_64|boots the machines of `make vm` and of tests/boot
 		busybox-static|busybox >/dev/null && ! ldd "$(command -v busybox)"|is the userland of `make vm`
 		cpio|command -v cpio|packs the initramfs of `make vm`
 		systemd|command -v systemd-analyze|checks the unit and its hardening

@@ -176,6 +176,13 @@ test_cut() {
 	done
 }
 
+# For the bench.
+test_report() {
+	cat "$report"
+	sync
+	poweroff -f
+}
+
 # After the cuts: the device is as it should be.
 test_survived() {
 	check_ordinary
