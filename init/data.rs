@@ -162,7 +162,11 @@ pub(crate) fn mend(
         match mended.and_then(|what| Ok((what, mount_partition(&partition.node, "ext4", stage)?))) {
             Ok((what, Done::Well(data, how) | Done::Partly(data, how, _))) => {
                 finish_format(&partition.node)?;
-                // Always worth a word: something was changed that we did not write.
+                if partition.found == Found::Blank {
+                    // The first boot of a device, or the second of one whose first was cut.
+                    return Ok(Done::Well(data, format!("{what}: {how}")));
+                }
+                // Worth a word: something was changed that we did not write.
                 return Ok(Done::Partly(data, format!("{what}: {how}"), "what could not be saved is lost"));
             }
             Err(failure) => last = failure,

@@ -82,26 +82,37 @@ random() {
 	echo $((seed / 65536 % $1))
 }
 
-# Cuts the power at some instant of the boot or of what follows; what was told to be synced must be there next time.
+# survives NUMBER: what was told to be synced before the last cut is there, if the machine came so far as to look.
+survives() {
+	found=$(tr -d '\r' <"$cache/checks.log" 2>/dev/null | sed -n 's/^found //p')
+	[ -z "$found" ] || [ "$found" -ge "$1" ] ||
+		fail "cut $cut (SEED=${SEED:-4}): $1 was synced, and $found is there; see $cache/console.log"
+}
+
+# Cuts the power at some instant of the boot or of what follows. How long a boot takes here is measured first, so that
+# the instants lie where something happens on slow machines too.
 cut_power() {
 	seed=${SEED:-4}
+	disk "$data" gg-data 48M -
+	began=$(date +%s)
+	machine report "" || fail "the machine did not end; see $cache/console.log"
+	boot=$(($(date +%s) - began + 1))
 	disk "$data" gg-data 48M -
 	told=0
 	cut=0
 	while [ "$cut" -lt "$cuts" ]; do
 		cut=$((cut + 1))
-		random 70 >"$cache/instant"
-		instant=$((10 + $(cat "$cache/instant")))
-		patience=$((instant / 10)).$((instant % 10)) machine cut "" && fail "the machine ended by itself"
-		touch "$cache/checks.log"
-		found=$(tr -d '\r' <"$cache/checks.log" | sed -n 's/^found //p')
-		[ -z "$found" ] || [ "$found" -ge "$told" ] ||
-			fail "cut $cut (SEED=${SEED:-4}): $told was synced, and $found is there; see $cache/console.log"
-		now=$(tr -d '\r' <"$cache/checks.log" | sed -n 's/^synced \([0-9]*\)$/\1/p' | tail -n 1)
-		[ -z "$now" ] || told=$now
-		[ -z "$found" ] || say "cut $cut: found $found, synced $told"
+		seed=$(((seed * 1103515245 + 12345) % 2147483648))
+		# From a third of a boot to two boots, in hundredths of a second.
+		instant=$((boot * 33 + seed / 65536 % (boot * 167)))
+		patience=$((instant / 100)).$((instant / 10 % 10)) machine cut "" && fail "the machine ended by itself"
+		survives "$told"
+		now=$(tr -d '\r' <"$cache/checks.log" 2>/dev/null | sed -n 's/^synced \([0-9]*\)$/\1/p' | tail -n 1)
+		told=${now:-$told}
+		say "cut $cut after $((instant / 100)) s: found ${found:-no time to look}, synced $told"
 	done
 	boots survived ""
+	survives "$told"
 	echo "ok - cut: $cuts cuts, and $told synced writes are there"
 }
 
