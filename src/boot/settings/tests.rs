@@ -62,3 +62,13 @@ fn plain_init_is_the_last_one_before_the_dashes() {
     assert_eq!(plain_init("init=/a ro init=/b -- init=/c").as_deref(), Some("/b"));
     assert_eq!(plain_init("rdinit=/a"), None);
 }
+
+#[test]
+fn manual_has_every_setting_as_the_table_has_it() {
+    let manual = include_str!("../../../docs/manual/gg-init.md");
+    for Setting { name, values, default, about, .. } in TABLE {
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let row = format!("| `{name}` | {values} | {default} | {about} |");
+        assert!(manual.contains(&row), "docs/manual/gg-init.md lacks: {row}");
+    }
+}
