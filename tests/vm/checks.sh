@@ -97,6 +97,27 @@ check_means() {
 		--update-config '{"aws.greengrass.Nucleus": {"MERGE": {"logging": {"level": "DEBUG"}}}}'
 }
 
+# finds NAME VERDICT: in the JSON of the device tester, a finding's name comes right before its verdict.
+finds() { grep -A1 "^ *\"name\": \"$1\",\$" /tmp/check.json | grep -q "\"verdict\": \"$2\""; }
+
+check_device() {
+	check "the device tester finds nothing that failed" sh -c 'greengrass check --output json >/tmp/check.json'
+	check "it read the options of this very kernel" \
+		grep -q "\"configuration\": \"/boot/config-$(uname -r)\"" /tmp/check.json
+	for name in mounted memory cpu pids freezer ggc_user CONFIG_MEMCG CONFIG_OVERLAY_FS sh; do
+		check "$name is ok" finds "$name" ok
+	done
+	for name in overlay watchdog certificates python3; do
+		check "$name is degraded, for this machine has none" finds "$name" degraded
+	done
+	check "strict, that fails" sh -c '! greengrass check --strict >/dev/null'
+	mv /boot /boot.away
+	check "without a configuration nothing fails either" sh -c 'greengrass check --output json >/tmp/probed.json'
+	mv /boot.away /boot
+	check "because the kernel is probed" grep -q '"configuration": "probed"' /tmp/probed.json
+	check "the tester leaves nothing in the root" [ -z "$(ls -A "$root")" ]
+}
+
 check_limits() {
 	limits='{"com.example.Hog": {"memory": 16384}, "com.example.Spinner": {"memory": 65536, "cpus": 0.2}}'
 	check "components with limits are deployed" \
@@ -199,6 +220,7 @@ show_logs() {
 
 main() {
 	prepare
+	check_device
 	start "the daemon starts"
 	check_means
 	check_limits

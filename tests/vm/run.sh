@@ -20,12 +20,14 @@ fail() {
 
 # The kernel is taken out of its package, never installed: this machine keeps its own.
 fetch_kernel() {
-	[ ! -f "$cache/vmlinuz" ] || return 0
+	[ ! -f "$cache/vmlinuz" ] || ! ls "$cache"/config-* >/dev/null 2>&1 || return 0
 	say "fetching a kernel into $cache"
 	download || { [ "$(id -u)" -eq 0 ] && apt-get update -q >&2 && download; } ||
 		fail "apt cannot download linux-image-cloud-amd64: run apt-get update, or put a kernel at $cache/vmlinuz"
 	dpkg-deb --fsys-tarfile "$cache"/kernel/*.deb | tar -x -C "$cache/kernel" ./boot
 	mv "$cache"/kernel/boot/vmlinuz-* "$cache/vmlinuz"
+	rm -f "$cache"/config-*
+	mv "$cache"/kernel/boot/config-* "$cache"
 	rm -rf "$cache/kernel"
 }
 
@@ -46,6 +48,8 @@ make_initramfs() {
 	ln -s greengrass "$tree/bin/greengrassd"
 	ln -s greengrass "$tree/bin/greengrass-cli"
 	ln -s bin/busybox "$tree/init"
+	mkdir "$tree/boot"
+	cp "$cache"/config-* "$tree/boot"
 	cp "$here/checks.sh" "$tree/test/checks.sh"
 	cp -R "$here/recipes" "$tree/test/recipes"
 	cp -R docs/examples "$tree/test/examples"
@@ -56,13 +60,14 @@ make_initramfs() {
 }
 
 # The kernel speaks on the first port, the checks on the second; a kernel that panics ends the machine.
+# On a busy host the kernel's test of the emulated timer fails, and it panics: it is told not to test.
 boot() {
 	rm -f "$cache/console.log" "$cache/checks.log"
 	timeout "$patience" qemu-system-x86_64 -machine pc -accel tcg,thread=multi -cpu max -smp 2 -m 512 \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:$cache/console.log" -serial "file:$cache/checks.log" \
 		-kernel "$cache/vmlinuz" -initrd "$cache/initramfs.gz" \
-		-append "console=ttyS0 quiet panic=-1 oops=panic reboot=t rdinit=/init" </dev/null
+		-append "console=ttyS0 quiet panic=-1 oops=panic no_timer_check reboot=t rdinit=/init" </dev/null
 }
 
 for tool in qemu-system-x86_64 busybox cpio dpkg-deb; do

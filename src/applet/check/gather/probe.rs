@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Place;
+use crate::boot::kernel::Release;
 
 /// How an option shows.
 enum Sign {
@@ -10,7 +11,7 @@ enum Sign {
     Path(&'static str),
     /// A line of `/proc/filesystems`, or a module that could add it.
     FileSystem(&'static str),
-    /// A line of `/proc/cgroups`.
+    /// A controller of control groups, by its name in version 1.
     Controller(&'static str),
 }
 
@@ -51,7 +52,7 @@ const SIGNS: &[(&str, Sign)] = &[
 /// Option to whether the kernel has it; without `/proc` nothing can be found out.
 pub(super) fn options(place: &Place, release: &str) -> BTreeMap<&'static str, bool> {
     let Some(file_systems) = place.text("/proc/filesystems") else { return BTreeMap::new() };
-    let controllers = place.text("/proc/cgroups").unwrap_or_default();
+    let controllers = Controllers::look(place, release);
     let modules = ["modules.dep", "modules.builtin"].map(|list| format!("/lib/modules/{release}/{list}"));
     let modules: String = modules.iter().filter_map(|list| place.text(list)).collect();
     let mut found = BTreeMap::new();
@@ -64,7 +65,10 @@ pub(super) fn options(place: &Place, release: &str) -> BTreeMap<&'static str, bo
                 file_systems.lines().any(|line| line.split_whitespace().next_back() == Some(name))
                     || modules.contains(&format!("/{name}.ko"))
             }
-            Sign::Controller(name) => controllers.lines().any(|line| line.split_whitespace().next() == Some(name)),
+            Sign::Controller(name) => match controllers.has(name) {
+                Some(is_there) => is_there,
+                None => continue,
+            },
         };
         found.insert(*option, is_there);
     }
@@ -79,6 +83,38 @@ pub(super) fn options(place: &Place, release: &str) -> BTreeMap<&'static str, bo
     found
 }
 
+/// What is known of the controllers of control groups.
+struct Controllers {
+    /// `/proc/cgroups`.
+    v1: String,
+    /// `cgroup.controllers`, where version 2 alone is mounted.
+    v2: Option<String>,
+    /// Newer kernels leave those out of `/proc/cgroups` that version 1 cannot have.
+    lists_all: bool,
+}
+
+impl Controllers {
+    fn look(place: &Place, release: &str) -> Self {
+        Self {
+            v1: place.text("/proc/cgroups").unwrap_or_default(),
+            v2: place.text("/sys/fs/cgroup/cgroup.controllers"),
+            lists_all: Release::parse(release).is_some_and(|release| release < Release(6, 11)),
+        }
+    }
+
+    /// By its name in version 1; `None` where nothing tells.
+    fn has(&self, name: &str) -> Option<bool> {
+        let in_v1 = self.v1.lines().any(|line| line.split_whitespace().next() == Some(name));
+        let name_in_v2 = if name == "blkio" { "io" } else { name };
+        let in_v2 = self.v2.as_ref().map(|text| text.split_whitespace().any(|word| word == name_in_v2));
+        match (in_v1, in_v2) {
+            (true, _) | (_, Some(true)) => Some(true),
+            (false, Some(false)) if !["devices", "freezer", "cpuacct"].contains(&name) => Some(false),
+            _ => self.lists_all.then_some(false),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +125,17 @@ mod tests {
         for (option, _) in SIGNS {
             assert!(requirements().iter().any(|requirement| requirement.option == *option), "{option}");
         }
+    }
+
+    #[test]
+    fn controller_is_absent_only_where_that_can_be_told() {
+        let of =
+            |v1: &str, v2: Option<&str>, lists_all| Controllers { v1: v1.into(), v2: v2.map(str::to_owned), lists_all };
+        assert_eq!(of("memory\t0\t1\t1", None, false).has("memory"), Some(true));
+        assert_eq!(of("", Some("cpu io"), false).has("blkio"), Some(true));
+        assert_eq!(of("", Some("cpu io"), false).has("memory"), Some(false));
+        assert_eq!(of("", Some("cpu io"), false).has("devices"), None);
+        assert_eq!(of("", Some("cpu io"), true).has("devices"), Some(false));
+        assert_eq!(of("", None, false).has("memory"), None);
     }
 }
