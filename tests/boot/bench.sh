@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 here=tests/boot
-cache=target/boot-bench
+cache=target/boot
 # shellcheck source=tests/boot/machine.sh
 . "$here/machine.sh"
 
