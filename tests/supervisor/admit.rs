@@ -41,20 +41,26 @@ fn visitor() {
     }
 }
 
-/// The command that makes a visitor of a process.
-fn program() -> PathBuf {
-    std::env::current_exe().unwrap()
+/// The command that makes a visitor of a process: this binary, where every user can reach it.
+fn program(stage: &Stage) -> PathBuf {
+    let program = stage.paths.root().join("visitor");
+    if !program.exists() {
+        // By another process: a file that is open for writing here cannot be started.
+        let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
+        assert!(copied.success());
+    }
+    program
 }
 
 const ARGUMENTS: [&str; 2] = ["--exact", "admit::visitor"];
 
 fn visit(stage: &Stage) -> String {
-    format!("{DOOR}={} {} {} > /dev/null", door_of(stage).display(), program().display(), ARGUMENTS.join(" "))
+    format!("{DOOR}={} {} {} > /dev/null", door_of(stage).display(), program(stage).display(), ARGUMENTS.join(" "))
 }
 
 /// One that is started by the test, and so is of no component.
 fn visitor_of_nobody(stage: &Stage, token: &str) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program(stage));
     command.args(ARGUMENTS).env(DOOR, door_of(stage)).env(SHOWS, token).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
