@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::groups::Groups;
 use super::keeper::{self, Keeper};
 use super::{Children, Inner, Jail, JailError, StepId, reaper};
+use crate::base::report::Report;
 use crate::sys::cgroup::{Freeze, Group};
 use crate::sys::signal::{self, Send};
 use crate::sys::{lock, process};
@@ -107,13 +108,26 @@ async fn sweep_groups(groups: &Groups) -> Result<(), JailError> {
         }
         end_group(&group, Duration::ZERO).await;
         if let Some(name) = group.directory.file_name() {
-            groups.remove_all(&name.to_string_lossy())?;
+            remove_emptied(groups, &name.to_string_lossy()).await;
         }
     }
     for name in groups.limit_groups_left_behind() {
-        groups.remove_all(&name)?;
+        remove_emptied(groups, &name).await;
     }
     Ok(())
+}
+
+/// Removes a component's groups, whose processes have ended. One that stays only costs its directory.
+async fn remove_emptied(groups: &Groups, directory: &str) {
+    let deadline = Instant::now() + LEAVE_PATIENCE;
+    while let Err(error) = groups.remove_all(directory) {
+        if Instant::now() > deadline {
+            tracing::warn!(cause = %Report(&error), "A control group of an earlier daemon stays behind.");
+            return;
+        }
+        // A process leaves the list of its group a little before it leaves the group.
+        sleep(MOMENT).await;
+    }
 }
 
 /// A group's processes, politely for `grace`, then by force until there is none.
@@ -213,6 +227,9 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A process in an uninterruptible wait freezes late or never.
 const FREEZE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a process that has ended may hold its group.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a keeper needs beyond the grace to kill and reap.
 const KEEPER_EXTRA: Duration = Duration::from_secs(3);
