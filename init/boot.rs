@@ -8,7 +8,7 @@ use gg_boot::data::{Found, Policy};
 use gg_boot::places;
 use gg_boot::report::Outcome::{Degraded, Failed};
 use gg_boot::settings::{Finding, Origin, Overlay, Reset, Settings, WatchdogHandover};
-use gg_boot::slot::order;
+use gg_boot::slot::{Slot, order};
 use gg_sys::block::Arrivals;
 use gg_sys::kmsg::Level;
 use gg_sys::mount::Trust;
@@ -171,6 +171,9 @@ fn ask(journal: &mut Journal, data: Option<Data>, stage: &Stage) -> Requests {
     asked.unwrap_or(Requests::NONE)
 }
 
+/// The slot that boots where neither a boot loader nor a person says which.
+const USUAL: Slot = Slot::A;
+
 /// The wanted slot, the other, the factory image, what we stand on: the first that can be mounted and could boot.
 fn mount_image(
     journal: &mut Journal,
@@ -184,7 +187,7 @@ fn mount_image(
         let image = journal.step("slot", Instead(Failed, "the root as it is"), || slot::show_root(stage));
         return image.ok_or_else(|| "the root cannot be shown as the slot".to_owned());
     }
-    let [first, second] = order(settings.slot, requests.slot);
+    let [first, second] = order(settings.slot, requests.slot, settings.loaded.unwrap_or(USUAL));
     // One wait is enough: the images lie on one disk.
     let ways = [
         (Image::Slot(first), wait, "the other slot"),

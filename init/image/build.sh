@@ -193,10 +193,12 @@ make_esp() {
 	esp=$work/esp
 	mkdir -p "$esp/EFI/BOOT" "$esp/gg"
 	grub-mkimage -O "$grub" -d "$tree/usr/lib/grub/$grub" -p /gg -o "$esp/EFI/BOOT/$loader" \
-		part_gpt fat squash4 normal linux regexp loadenv test echo sleep reboot minicmd
-	sed "s/@CONSOLE@/$console/" "$here/grub.cfg" >"$esp/gg/grub.cfg"
+		normal configfile linux loadenv test echo sleep reboot minicmd part_gpt fat squash4
+	cp "$here/grub.cfg" "$esp/gg/grub.cfg"
+	echo "set gg_arguments=\"console=$console quiet panic=10\"" >"$esp/gg/board.cfg"
 	# 1024 bytes for good: GRUB and whoever else writes it must never move it.
 	grub-editenv "$esp/gg/grubenv" create
+	grub-editenv "$esp/gg/grubenv" set gg_ok=a gg_try= gg_left= gg_failed=
 	find "$esp" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 	truncate -s 64M "$work/input/esp.img"
 	mformat -i "$work/input/esp.img" -F -N 67726565 -v GG-ESP ::

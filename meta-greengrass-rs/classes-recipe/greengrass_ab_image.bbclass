@@ -53,14 +53,22 @@ ROOTFS_POSTPROCESS_COMMAND += "greengrass_finish_slot"
 GREENGRASS_ESP = "${WORKDIR}/greengrass-esp"
 do_image_wic[depends] += "${@'grub-efi:do_deploy' if d.getVar('GREENGRASS_AB_BOOT') == 'grub-efi' else ''}"
 do_image_wic[prefuncs] += "${@'greengrass_make_esp' if d.getVar('GREENGRASS_AB_BOOT') == 'grub-efi' else ''}"
-do_image_wic[file-checksums] += "${GREENGRASS_RS_LAYER}/recipes-core/images/greengrass-grub.cfg.in:True"
+do_image_wic[file-checksums] += "${GREENGRASS_RS_REPOSITORY}/init/image/grub.cfg:True"
 
 greengrass_make_esp () {
     rm -rf ${GREENGRASS_ESP}
     install -d ${GREENGRASS_ESP}/EFI/BOOT ${GREENGRASS_ESP}/gg
     install -m 0644 ${DEPLOY_DIR_IMAGE}/grub-efi-${EFI_BOOT_IMAGE} ${GREENGRASS_ESP}/EFI/BOOT/${EFI_BOOT_IMAGE}
-    sed -e 's|@KERNEL@|${KERNEL_IMAGETYPE}|' -e 's|@APPEND@|${APPEND} ${GREENGRASS_APPEND}|' \
-        ${GREENGRASS_RS_LAYER}/recipes-core/images/greengrass-grub.cfg.in > ${GREENGRASS_ESP}/EFI/BOOT/grub.cfg
+    install -m 0644 ${GREENGRASS_RS_REPOSITORY}/init/image/grub.cfg ${GREENGRASS_ESP}/EFI/BOOT/grub.cfg
+    # What the script asks of the board.
+    {
+        echo 'serial --unit=0 --speed=115200'
+        echo 'terminal_input console serial'
+        echo 'terminal_output console serial'
+        echo 'set gg_kernel=${KERNEL_IMAGETYPE}'
+        echo 'set gg_initramfs=greengrass-initramfs'
+        echo 'set gg_arguments="${APPEND} ${GREENGRASS_APPEND}"'
+    } > ${GREENGRASS_ESP}/gg/board.cfg
     # An environment block of GRUB: it is overwritten in place, so it has its whole size from the beginning.
-    { printf '# GRUB Environment Block\ngg_ok=a\n'; printf '%1024s' | tr ' ' '#'; } | head -c 1024 > ${GREENGRASS_ESP}/gg/grubenv
+    { printf '# GRUB Environment Block\ngg_ok=a\ngg_try=\ngg_left=\ngg_failed=\n'; printf '%1024s' | tr ' ' '#'; } | head -c 1024 > ${GREENGRASS_ESP}/gg/grubenv
 }

@@ -8,12 +8,13 @@ mod words;
 use std::fmt;
 
 use crate::data::Policy;
-use crate::slot::Wanted;
+use crate::slot::{Slot, Wanted};
 
 /// All settings, with their defaults where nobody said anything.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     pub slot: Wanted,
+    pub loaded: Option<Slot>,
     pub data: Policy,
     pub overlay: Overlay,
     pub overlay_size: u64,
@@ -108,6 +109,13 @@ pub const TABLE: &[Setting] = &[
         default: "auto",
         about: "Which system image to boot; a one-shot file on the data partition asks when this is auto.",
         set: |settings, value| Wanted::parse(value).map(|slot| settings.slot = slot),
+    },
+    Setting {
+        name: "loaded",
+        values: "a, b",
+        default: "",
+        about: "The slot that the kernel was loaded from, as the boot loader says.",
+        set: |settings, value| Slot::parse(value).map(|slot| settings.loaded = Some(slot)),
     },
     Setting {
         name: "data",
@@ -258,6 +266,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             slot: Wanted::Usual,
+            loaded: None,
             data: Policy::Fsck,
             overlay: Overlay::Data,
             overlay_size: 25,

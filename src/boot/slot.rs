@@ -1,6 +1,6 @@
 //! The two system images, and which of them to boot: pure.
 //!
-//! The first slot is fixed until updates keep state; a kernel argument or a one-shot file asks for the other.
+//! The usual one is where the kernel comes from; a kernel argument or a one-shot file asks for the other.
 
 use crate::places::label;
 
@@ -16,6 +16,15 @@ impl Slot {
         match self {
             Self::A => "a",
             Self::B => "b",
+        }
+    }
+
+    /// The words `a` and `b`, and no others: this is also what is read from a boot loader's environment.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "a" => Some(Self::A),
+            "b" => Some(Self::B),
+            _ => None,
         }
     }
 
@@ -66,14 +75,11 @@ impl Wanted {
     }
 }
 
-/// The slot that boots when nobody asks.
-pub const USUAL: Slot = Slot::A;
-
-/// The slots in the order to try them. The argument, given by whoever stands before the device or by the boot loader,
-/// counts more than the file.
-pub fn order(argument: Wanted, file: Wanted) -> [Slot; 2] {
+/// The slots in the order to try them. The argument, given by whoever stands before the device, counts more than the
+/// file; the usual slot is the one that the boot loader took the kernel from.
+pub fn order(argument: Wanted, file: Wanted, usual: Slot) -> [Slot; 2] {
     let wanted = if argument == Wanted::Usual { file } else { argument };
-    let first = wanted.from(USUAL);
+    let first = wanted.from(usual);
     [first, first.other()]
 }
 
@@ -84,14 +90,16 @@ mod tests {
     #[test]
     fn order_follows_argument_then_file_then_habit() {
         let cases = [
-            (Wanted::Usual, Wanted::Usual, Slot::A),
-            (Wanted::Usual, Wanted::Other, Slot::B),
-            (Wanted::Usual, Wanted::This(Slot::B), Slot::B),
-            (Wanted::This(Slot::A), Wanted::Other, Slot::A),
-            (Wanted::Other, Wanted::This(Slot::A), Slot::B),
+            (Wanted::Usual, Wanted::Usual, Slot::A, Slot::A),
+            (Wanted::Usual, Wanted::Usual, Slot::B, Slot::B),
+            (Wanted::Usual, Wanted::Other, Slot::A, Slot::B),
+            (Wanted::Usual, Wanted::Other, Slot::B, Slot::A),
+            (Wanted::Usual, Wanted::This(Slot::B), Slot::A, Slot::B),
+            (Wanted::This(Slot::A), Wanted::Other, Slot::B, Slot::A),
+            (Wanted::Other, Wanted::This(Slot::A), Slot::A, Slot::B),
         ];
-        for (argument, file, first) in cases {
-            assert_eq!(order(argument, file), [first, first.other()], "{argument:?} {file:?}");
+        for (argument, file, usual, first) in cases {
+            assert_eq!(order(argument, file, usual), [first, first.other()], "{argument:?} {file:?} {usual:?}");
         }
     }
 

@@ -16,8 +16,9 @@ from world import REPOSITORY, World
 
 KERNEL = os.path.join(REPOSITORY, "target/vm/vmlinuz")
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
-# GRUB_BUILDIN of OE-core's grub-efi, and the script that it puts into the image.
+# GRUB_BUILDIN of OE-core's grub-efi, what the layer appends to it, and the script that OE-core puts into the image.
 MODULES = "boot linux ext2 fat serial part_msdos part_gpt normal efi_gop iso9660 configfile search loadenv test".split()
+APPEND = os.path.join(world.LAYER, "recipes-bsp/grub/grub-efi_%.bbappend")
 SEARCH = "search --file --set=root --hint-efi=$cmdpath /EFI/BOOT/grub.cfg\nset prefix=($root)/EFI/BOOT\n"
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -68,7 +69,7 @@ class Boot(unittest.TestCase):
         script = os.path.join(cls.top, "search.cfg")
         with open(script, "w") as file:
             file.write(SEARCH)
-        subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/BOOT", "-c", script, "-o", target] + MODULES, check=True)
+        subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/BOOT", "-c", script, "-o", target] + MODULES + appended(), check=True)
 
     def disk(self, environment="gg_ok=a", broken=None):
         """The disk of the .wks, with what the environment block of GRUB says, and rubbish in place of a slot."""
@@ -114,17 +115,61 @@ class Boot(unittest.TestCase):
 
     def test_environment_names_the_slot(self):
         started, _ = self.boot(self.disk("gg_ok=b"))
-        self.assertIn("gg.slot=b", started)
+        self.assertIn("gg.loaded=b", started)
         self.assertIn("(hd0,gpt4)/boot/bzImage", started)
 
     def test_slot_that_cannot_be_read_gives_way_to_the_other(self):
         started, console = self.boot(self.disk("gg_ok=a", broken="gg-a"))
-        self.assertIn("gg.slot=b", started)
-        self.assertIn("Falling back to `slot b'", console)
+        self.assertIn("gg.loaded=b", started)
+        self.assertRegex(console, "grub: slot a does not boot\\s+grub: slot b")
 
     def test_environment_that_is_rubbish_means_the_first_slot(self):
         started, _ = self.boot(self.disk("gg_ok=\x01\x02\x03"))
-        self.assertIn("gg.slot=a", started)
+        self.assertIn("gg.loaded=a", started)
+
+    def environment(self, disk):
+        """The variables that GRUB left on the disk."""
+        with open(disk, "rb") as file:
+            file.seek(MIB)
+            with open(os.path.join(self.top, "esp-after.img"), "wb") as esp:
+                esp.write(file.read(64 * MIB))
+        after = os.path.join(self.top, "grubenv-after")
+        subprocess.run(["mcopy", "-n", "-o", "-i", os.path.join(self.top, "esp-after.img"), "::gg/grubenv", after], check=True)
+        listed = subprocess.run(["grub-editenv", after, "list"], capture_output=True, text=True, check=True).stdout
+        return dict(line.split("=", 1) for line in listed.splitlines())
+
+    def test_trial_ends_after_its_tries_and_is_told(self):
+        disk = self.disk("gg_ok=a\ngg_try=b\ngg_left=2\ngg_failed=")
+        for slot, left in (("b", "1"), ("b", "0")):
+            started, _ = self.boot(disk)
+            self.assertIn("gg.loaded=" + slot, started)
+            self.assertIn("panic=5 oops=panic softlockup_panic=1 hung_task_panic=1", started)
+            self.assertEqual(self.environment(disk), {"gg_ok": "a", "gg_try": "b", "gg_left": left, "gg_failed": ""})
+        for _ in range(2):
+            started, _ = self.boot(disk)
+            self.assertIn("gg.loaded=a", started)
+            self.assertNotIn("oops", started)
+            self.assertEqual(self.environment(disk), {"gg_ok": "a", "gg_try": "", "gg_left": "", "gg_failed": "b"})
+
+    def test_slot_on_trial_that_cannot_be_read_ends_its_trial_in_the_same_boot(self):
+        disk = self.disk("gg_ok=a\ngg_try=b\ngg_left=3\ngg_failed=", broken="gg-b")
+        started, _ = self.boot(disk)
+        self.assertIn("gg.loaded=a", started)
+        self.assertEqual(self.environment(disk), {"gg_ok": "a", "gg_try": "", "gg_left": "", "gg_failed": "b"})
+
+    def test_ordinary_boot_writes_nothing(self):
+        disk = self.disk("gg_ok=b\ngg_try=\ngg_left=\ngg_failed=")
+        with open(disk, "rb") as file:
+            before = file.read()
+        self.boot(disk)
+        with open(disk, "rb") as file:
+            self.assertTrue(file.read() == before)
+
+
+def appended():
+    """The modules of GRUB that the layer adds."""
+    with open(APPEND, encoding="utf-8") as file:
+        return re.search("GRUB_BUILDIN:append.*'( [^']+)'", file.read())[1].split()
 
 
 def sbin():

@@ -56,17 +56,22 @@ class Image(unittest.TestCase):
             self.assertEqual(data.getVarFlag("do_image_wic", "prefuncs", True).split(), ["greengrass_make_esp"])
             world.run(data, "greengrass_make_esp")
             esp = data.getVar("GREENGRASS_ESP")
-            self.assertEqual(set(world.tree(esp)), {"/EFI/BOOT/bootx64.efi", "/EFI/BOOT/grub.cfg", "/gg/grubenv"})
+            self.assertEqual(set(world.tree(esp)), {"/EFI/BOOT/bootx64.efi", "/EFI/BOOT/grub.cfg", "/gg/board.cfg", "/gg/grubenv"})
             with open(os.path.join(esp, "gg/grubenv"), "rb") as file:
                 environment = file.read()
             self.assertEqual(len(environment), 1024)
-            self.assertTrue(environment.startswith(b"# GRUB Environment Block\ngg_ok=a\n#"))
+            self.assertTrue(environment.startswith(b"# GRUB Environment Block\ngg_ok=a\ngg_try=\ngg_left=\ngg_failed=\n#"))
+            with open(os.path.join(REPOSITORY, "init/image/grub.cfg"), encoding="utf-8") as file:
+                script = file.read()
             with open(os.path.join(esp, "EFI/BOOT/grub.cfg"), encoding="utf-8") as file:
-                config = file.read()
-            self.assertIn("/boot/bzImage gg.slot=$first quiet console=ttyS9 gg.data=ram\n", config)
-            self.assertNotRegex(config, "@[A-Z]+@")
-            checked = subprocess.run(["grub-script-check"], input=config, capture_output=True, text=True)
-            self.assertEqual(checked.returncode, 0, checked.stderr)
+                self.assertEqual(file.read(), script)
+            with open(os.path.join(esp, "gg/board.cfg"), encoding="utf-8") as file:
+                board = file.read()
+            self.assertIn("set gg_kernel=bzImage\nset gg_initramfs=greengrass-initramfs\n", board)
+            self.assertIn('set gg_arguments="quiet console=ttyS9 gg.data=ram"\n', board)
+            for text in (script, board):
+                checked = subprocess.run(["grub-script-check"], input=text, capture_output=True, text=True)
+                self.assertEqual(checked.returncode, 0, checked.stderr)
 
     def test_other_boot_loaders_need_no_grub(self):
         with World("greengrass", GREENGRASS_AB_BOOT="none", MACHINE_FEATURES="") as there:
