@@ -24,6 +24,8 @@ mod configuration;
 mod device;
 #[path = "sdk/examples.rs"]
 mod examples;
+#[path = "sdk/outcomes.rs"]
+mod outcomes;
 #[path = "sdk/policies.rs"]
 mod policies;
 #[path = "sdk/stage.rs"]
@@ -103,31 +105,20 @@ fn components_survive_their_daemon() {
 #[test]
 fn every_operation_answers_as_its_model_says() {
     let Some(stage) = Stage::new() else { return };
-    let sleep = json!({"Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"Run": "exec sleep 100000"}}]});
-    stage.deploy(&[Role::python("com.example.Sleeper", "").recipe(&sleep)]);
-    let all = |role: Role| SERVICES.iter().fold(role, |role, service| role.may(service, &["*"], &["*"]));
+    stage.deploy(&[Role::sleeper()]);
     let [python, node] = ["com.example.Operations", "com.example.NodeOperations"];
     // One after the other: both pause, restart and stop the same component.
-    stage.deploy(&[all(Role::python(python, "operations.py")), Role::python("com.example.Denied", "denied.py")]);
+    stage.deploy(&[
+        Role::python(python, "operations.py").may_everything(),
+        Role::python("com.example.Denied", "denied.py"),
+    ]);
     println!("operations: {} of 35", stage.good_operations(python));
     stage.good_end(python);
     stage.good_end("com.example.Denied");
     stage.device.core.json(&["component", "restart", "--names", "com.example.Sleeper"]);
     stage.device.runs("com.example.Sleeper", "1.0.0");
-    stage.deploy(&[all(Role::node(node, "operations.js"))]);
+    stage.deploy(&[Role::node(node, "operations.js").may_everything()]);
     println!("operations through Node.js, which lacks one: {} of 34", stage.good_operations(node));
     stage.good_end(node);
     assert_eq!([python, node].map(|name| stage.good_operations(name)), [35, 34]);
 }
-
-/// The services that have operations, as policies name them.
-const SERVICES: &[&str] = &[
-    "aws.greengrass.ipc.pubsub",
-    "aws.greengrass.ipc.mqttproxy",
-    "aws.greengrass.ipc.lifecycle",
-    "aws.greengrass.ipc.componentmetric",
-    "aws.greengrass.SecretManager",
-    "aws.greengrass.ShadowManager",
-    "aws.greengrass.clientdevices.Auth",
-    "aws.greengrass.Cli",
-];

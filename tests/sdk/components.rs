@@ -35,11 +35,7 @@ fn count(stage: &Stage) -> Option<u64> {
 fn component_steers_others_as_far_as_its_policies_go() {
     let Some(stage) = Stage::new() else { return };
     others(&stage);
-    let isolation = stage.device.core.json(&["status"])["isolation"].to_string();
-    let freezer = isolation.contains("control groups");
-    if !freezer {
-        eprintln!("SKIPPED in part: nothing is frozen, for components are not in control groups here: {isolation}");
-    }
+    let freezer = stage.has_freezer();
     let name = "com.example.Operator";
     let operator = role("operator", name, if freezer { "freezer" } else { "none" });
     stage.deploy(&[

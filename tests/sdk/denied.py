@@ -12,5 +12,5 @@ with scenario():
         # The last is for one component of the vendor alone, whatever a policy says.
         if call.service or call.name == "ValidateAuthorizationToken":
             words = ("com.example.Denied", call.name)
-            refused(f"{call.name} without permission", UnauthorizedError, lambda call=call: call(client), *words)
+            refused(f"{call.name}: UnauthorizedError", UnauthorizedError, lambda call=call: call(client), *words)
     client.close().result(10)

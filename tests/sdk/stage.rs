@@ -1,10 +1,12 @@
 //! A core whose components are scripts on an unmodified SDK, and the verdicts they write.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use gg_wire::ipc::Operation;
 use serde_json::{Value, json};
 
 use crate::device::Device;
@@ -25,6 +27,7 @@ pub struct Role {
     script: String,
     step: &'static str,
     arguments: String,
+    lifecycle: Value,
     configuration: Value,
     recipe: Value,
 }
@@ -38,11 +41,18 @@ impl Role {
         Self::new(name, Language::Node, script)
     }
 
+    /// The one that `calls.py` asks about, restarts and stops.
+    pub fn sleeper() -> Self {
+        let sleep = json!({"Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"Run": "exec sleep 100000"}}]});
+        Self::python("com.example.Sleeper", "").recipe(&sleep)
+    }
+
     fn new(name: &str, language: Language, script: &str) -> Self {
         let [name, script] = [name, script].map(str::to_owned);
         let (version, arguments) = ("1.0.0".to_owned(), String::new());
-        let step = "Run";
-        Self { name, version, language, script, step, arguments, configuration: json!({}), recipe: json!({}) }
+        let (step, lifecycle) = ("Run", json!({}));
+        let (configuration, recipe) = (json!({}), json!({}));
+        Self { name, version, language, script, step, arguments, lifecycle, configuration, recipe }
     }
 
     pub fn version(mut self, version: &str) -> Self {
@@ -84,6 +94,18 @@ impl Role {
     /// Local publish and subscribe on every topic.
     pub fn may_talk(self) -> Self {
         self.may("aws.greengrass.ipc.pubsub", &["*"], &["*"])
+    }
+
+    /// Everything that policies can give.
+    pub fn may_everything(self) -> Self {
+        let services: BTreeSet<_> = Operation::ALL.into_iter().filter_map(Operation::service).collect();
+        services.into_iter().fold(self, |role, service| role.may(service, &["*"], &["*"]))
+    }
+
+    /// Further steps.
+    pub fn lifecycle(mut self, steps: &Value) -> Self {
+        lay_over(&mut self.lifecycle, steps);
+        self
     }
 
     /// Fields laid over the outermost ones of the recipe, such as `ComponentDependencies`.
@@ -199,6 +221,16 @@ impl Stage {
         }
     }
 
+    /// Whether components can be paused; a line says why not.
+    pub fn has_freezer(&self) -> bool {
+        let isolation = self.device.core.json(&["status"])["isolation"].to_string();
+        let freezer = isolation.contains("control groups");
+        if !freezer {
+            eprintln!("SKIPPED in part: nothing is frozen, for components are not in control groups here: {isolation}");
+        }
+        freezer
+    }
+
     /// Tells a script that waits with `verdict.wait_for_cue`.
     pub fn cue(&self, name: &str, cue: &str) {
         fs::write(self.device.work(name).join(format!("cue-{cue}")), "").unwrap();
@@ -232,7 +264,8 @@ impl Stage {
             Language::Node => "node".to_owned(),
         };
         let run = format!("exec {interpreter} '{}' {}", script.display(), role.arguments);
-        let lifecycle = json!({"Setenv": {"NODE_PATH": sdk("node/node_modules")}, role.step: {"Script": run}});
+        let mut lifecycle = json!({"Setenv": {"NODE_PATH": sdk("node/node_modules")}, role.step: {"Script": run}});
+        lay_over(&mut lifecycle, &role.lifecycle);
         let mut fields = json!({"ComponentConfiguration": {"DefaultConfiguration": role.configuration}});
         lay_over(&mut fields, &role.recipe);
         self.device.recipe(&role.name, &role.version, &lifecycle, &fields);
@@ -243,7 +276,8 @@ fn lay_over(fields: &mut Value, more: &Value) {
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
 }
 
-fn sdk(path: &str) -> PathBuf {
+/// What `make sdk` has fetched.
+pub fn sdk(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdk").join(path)
 }
 

@@ -26,7 +26,7 @@ fn submit(stage: &Stage, request: &Value) -> String {
 }
 
 /// Adds a component nobody knows yet, once all agree.
-fn submit_with_consent(stage: &Stage, bystander: &str) -> String {
+pub fn submit_with_consent(stage: &Stage, bystander: &str) -> String {
     stage.device.recipe(bystander, "1.0.0", &json!({"Run": "exec sleep 100000"}), &json!({}));
     let policy = json!({"action": "NOTIFY_COMPONENTS", "timeout": 3600});
     let recipes = stage.device.core.directory("recipes");
