@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod bundle;
 pub mod control;
 pub mod deployment;
 pub mod deployment_error;
