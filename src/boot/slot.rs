@@ -36,6 +36,14 @@ impl Slot {
         }
     }
 
+    /// Its place among two of anything.
+    pub fn index(self) -> usize {
+        match self {
+            Self::A => 0,
+            Self::B => 1,
+        }
+    }
+
     pub fn other(self) -> Self {
         match self {
             Self::A => Self::B,

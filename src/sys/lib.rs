@@ -25,6 +25,7 @@ pub mod pipe;
 pub mod power;
 pub mod process;
 pub mod root;
+pub mod sector;
 pub mod signal;
 pub mod spawn;
 pub mod watch;

@@ -1,0 +1,238 @@
+//! Finds where a small file lies on a FAT file system, so that it can be overwritten in place without a mount: no
+//! driver is needed, nothing marks the file system dirty, and exactly one sector changes.
+//!
+//! Names are compared as FAT's short ones, in any case. Everything read is checked before it is used as a place.
+
+use std::io;
+
+use super::medium::{Medium, SECTOR};
+
+/// Why a file is not found, or cannot be written in place.
+#[derive(Debug, thiserror::Error)]
+pub enum FatError {
+    #[error("cannot read {what} of the file system")]
+    Read {
+        what: &'static str,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("there is no FAT file system")]
+    NoFat,
+    #[error("its {0} cannot be")]
+    Unlawful(&'static str),
+    #[error("there is no {0:?}")]
+    NotFound(String),
+    #[error("it has {found} bytes, not {wanted}")]
+    Size { found: u64, wanted: u64 },
+    #[error("its blocks do not lie together")]
+    Scattered,
+}
+
+/// The kinds differ in how long an entry of the table is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Width {
+    Bits12,
+    Bits16,
+    Bits32,
+}
+
+#[derive(Debug)]
+struct Fat<M> {
+    medium: M,
+    width: Width,
+    cluster: u64,
+    table: u64,
+    data: u64,
+    clusters: u32,
+    root: Root,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Root {
+    /// FAT12 and FAT16: a place of its own.
+    Fixed {
+        at: u64,
+        length: u64,
+    },
+    Cluster(u32),
+}
+
+/// Longer directories and files are not ours.
+const MOST_CLUSTERS: usize = 256;
+const ENTRY: usize = 32;
+
+/// Where the file of that path and size begins on the medium.
+pub fn locate(medium: impl Medium, path: &str, size: u64) -> Result<u64, FatError> {
+    let fat = Fat::open(medium)?;
+    let mut directory = fat.root;
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        let entry = fat.find(directory, part)?.ok_or_else(|| FatError::NotFound(path.to_owned()))?;
+        let is_directory = entry[11] & 0x10 != 0;
+        let first = u32::from(half(&entry, 20)) << 16 | u32::from(half(&entry, 26));
+        if parts.peek().is_none() {
+            let found = u64::from(u32::from_le_bytes([entry[28], entry[29], entry[30], entry[31]]));
+            if is_directory || found != size {
+                return Err(FatError::Size { found, wanted: size });
+            }
+            return fat.contiguous(first, size);
+        }
+        if !is_directory {
+            return Err(FatError::NotFound(path.to_owned()));
+        }
+        directory = Root::Cluster(first);
+    }
+    Err(FatError::NotFound(path.to_owned()))
+}
+
+impl<M: Medium> Fat<M> {
+    fn open(medium: M) -> Result<Self, FatError> {
+        let mut head = [0; SECTOR];
+        medium.read(0, &mut head).map_err(|cause| FatError::Read { what: "the first sector", cause })?;
+        if head[510..] != [0x55, 0xaa] {
+            return Err(FatError::NoFat);
+        }
+        let sector = u64::from(half(&head, 11));
+        let per_cluster = u64::from(head[13]);
+        if !matches!(sector, 512 | 1024 | 2048 | 4096) || !per_cluster.is_power_of_two() {
+            return Err(FatError::NoFat);
+        }
+        let reserved = u64::from(half(&head, 14));
+        let tables = u64::from(head[16]);
+        let root_entries = u64::from(half(&head, 17));
+        let word = |at: usize| u64::from(u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        let either = |short: usize, long: usize| {
+            if half(&head, short) == 0 { word(long) } else { u64::from(half(&head, short)) }
+        };
+        let (all, per_table) = (either(19, 32), either(22, 36));
+        if reserved == 0 || !(1..=2).contains(&tables) || per_table == 0 {
+            return Err(FatError::NoFat);
+        }
+        let root_length = root_entries * ENTRY as u64;
+        let root_at = reserved + tables * per_table;
+        let data = root_at + root_length.div_ceil(sector);
+        let clusters = all.checked_sub(data).ok_or(FatError::Unlawful("size"))? / per_cluster;
+        let width = match clusters {
+            ..4085 => Width::Bits12,
+            4085..65525 => Width::Bits16,
+            65525..0x0fff_fff5 => Width::Bits32,
+            _ => return Err(FatError::Unlawful("size")),
+        };
+        let root = match width {
+            Width::Bits32 => Root::Cluster(word(44) as u32),
+            _ => Root::Fixed { at: root_at * sector, length: root_length },
+        };
+        let (cluster, table, data) = (per_cluster * sector, reserved * sector, data * sector);
+        Ok(Self { medium, width, cluster, table, data, clusters: clusters as u32, root })
+    }
+
+    fn place(&self, cluster: u32) -> Result<u64, FatError> {
+        let index =
+            cluster.checked_sub(2).filter(|index| *index < self.clusters).ok_or(FatError::Unlawful("cluster"))?;
+        Ok(self.data + u64::from(index) * self.cluster)
+    }
+
+    /// The cluster that follows; `None` at the end of the chain.
+    fn next(&self, cluster: u32) -> Result<Option<u32>, FatError> {
+        let number = u64::from(cluster);
+        let (at, length) = match self.width {
+            Width::Bits12 => (number + number / 2, 2),
+            Width::Bits16 => (number * 2, 2),
+            Width::Bits32 => (number * 4, 4),
+        };
+        let mut entry = [0; 4];
+        let read = self.medium.read(self.table + at, &mut entry[..length]);
+        read.map_err(|cause| FatError::Read { what: "the table", cause })?;
+        let entry = u32::from_le_bytes(entry);
+        let (next, end) = match self.width {
+            Width::Bits12 if cluster.is_multiple_of(2) => (entry & 0xfff, 0xff8),
+            Width::Bits12 => (entry >> 4, 0xff8),
+            Width::Bits16 => (entry, 0xfff8),
+            Width::Bits32 => (entry & 0x0fff_ffff, 0x0fff_fff8),
+        };
+        Ok((next < end).then_some(next))
+    }
+
+    fn find(&self, directory: Root, name: &str) -> Result<Option<[u8; ENTRY]>, FatError> {
+        let wanted = short_name(name);
+        let mut cluster = match directory {
+            Root::Fixed { at, length } => return Ok(self.find_in(at, length, &wanted)?.entry()),
+            Root::Cluster(cluster) => cluster,
+        };
+        for _ in 0..MOST_CLUSTERS {
+            match self.find_in(self.place(cluster)?, self.cluster, &wanted)? {
+                Search::NotHere => {}
+                ended => return Ok(ended.entry()),
+            }
+            match self.next(cluster)? {
+                Some(next) => cluster = next,
+                None => return Ok(None),
+            }
+        }
+        Err(FatError::Unlawful("directory"))
+    }
+
+    fn find_in(&self, at: u64, length: u64, wanted: &[u8; 11]) -> Result<Search, FatError> {
+        const VOLUME_OR_LONG_NAME: u8 = 0x08;
+        let mut sector = [0; SECTOR];
+        for offset in (0..length).step_by(SECTOR) {
+            let read = self.medium.read(at + offset, &mut sector);
+            read.map_err(|cause| FatError::Read { what: "a directory", cause })?;
+            for entry in sector.as_chunks::<ENTRY>().0 {
+                if entry[0] == 0 {
+                    return Ok(Search::Ended);
+                }
+                if entry[11] & VOLUME_OR_LONG_NAME == 0 && entry[..11].eq_ignore_ascii_case(wanted) {
+                    return Ok(Search::Found(*entry));
+                }
+            }
+        }
+        Ok(Search::NotHere)
+    }
+
+    /// Where a file begins whose clusters follow one another.
+    fn contiguous(&self, first: u32, size: u64) -> Result<u64, FatError> {
+        let at = self.place(first)?;
+        let mut cluster = first;
+        for _ in 1..size.div_ceil(self.cluster) {
+            match self.next(cluster)? {
+                Some(next) if next == cluster + 1 => cluster = next,
+                _ => return Err(FatError::Scattered),
+            }
+        }
+        self.place(cluster)?;
+        Ok(at)
+    }
+}
+
+enum Search {
+    Found([u8; ENTRY]),
+    /// Nothing comes behind.
+    Ended,
+    NotHere,
+}
+
+impl Search {
+    fn entry(self) -> Option<[u8; ENTRY]> {
+        match self {
+            Self::Found(entry) => Some(entry),
+            Self::Ended | Self::NotHere => None,
+        }
+    }
+}
+
+/// `grubenv` as `GRUBENV    `. A name that is no short one matches nothing.
+fn short_name(name: &str) -> [u8; 11] {
+    let (base, extension) = name.split_once('.').unwrap_or((name, ""));
+    let mut short = [b' '; 11];
+    if base.len() > 8 || extension.len() > 3 {
+        return [0; 11];
+    }
+    short[..base.len()].copy_from_slice(base.as_bytes());
+    short[8..8 + extension.len()].copy_from_slice(extension.as_bytes());
+    short
+}
+
+fn half(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
