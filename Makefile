@@ -8,6 +8,8 @@ NATIVE = $(shell uname -m)-unknown-linux-musl
 TESTED = x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 # Whose disk `make image` makes and `make boot` boots: x86_64 or aarch64.
 ARCH = x86_64
+# Whom gg-init hands over to there: busybox or systemd.
+INIT = busybox
 # KEEP=1: what the device of `make boot` writes stays on its disk.
 KEEP = 0
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
@@ -37,6 +39,8 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/yocto.sh
 	tests/openwrt/run.sh
 	init/image/build.sh
+	ARCH=aarch64 init/image/build.sh
+	INIT=systemd init/image/build.sh
 	tests/image/run.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
@@ -58,7 +62,8 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh init/image/*.sh \
-		init/image/root/etc/init.d/* init/image/root/usr/sbin/* init/image/root/usr/share/udhcpc/default.script
+		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
+		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
 
@@ -86,13 +91,13 @@ yocto: setup ## check the Yocto layer: BitBake parser, lint, a real daemon, a re
 	[ -f target/vm/vmlinuz ] || tests/vm/run.sh
 	.ci/yocto.sh
 
-image: setup ## a bootable A/B disk image in target/image/<arch>; ARCH=aarch64 picks
+image: setup ## a bootable A/B disk image in target/image; ARCH=aarch64 INIT=systemd pick
 	.ci/dist.sh $(ARCH)-unknown-linux-musl
-	ARCH=$(ARCH) init/image/build.sh
+	ARCH=$(ARCH) INIT=$(INIT) init/image/build.sh
 
 boot: ## boot it in QEMU, Ctrl-A X ends it; KEEP=1 keeps what the device writes
-	@[ -f target/image/$(ARCH)/disk.img ] || $(MAKE) image
-	ARCH=$(ARCH) KEEP=$(KEEP) init/image/boot.sh
+	@[ -f target/image/$(ARCH)$(subst -busybox,,-$(INIT))/disk.img ] || $(MAKE) image
+	ARCH=$(ARCH) INIT=$(INIT) KEEP=$(KEEP) init/image/boot.sh
 
 fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 	.ci/fuzz.sh seconds=$(TIME) $(TARGET)

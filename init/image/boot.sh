@@ -2,6 +2,7 @@
 # Boots target/image/<arch>/disk.img in QEMU, with the serial console on this terminal.
 #
 # ARCH   x86_64 (default) or aarch64
+# INIT   busybox (default) or systemd, as it was built
 # KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
 # DISK   another disk to boot
 # ACCEL  what QEMU computes with; default: the processor of this machine where it can, else TCG
@@ -10,19 +11,21 @@ cd "$(dirname "$0")/../.."
 
 arch=${ARCH:-x86_64}
 image=target/image/$arch
+[ "${INIT:-busybox}" = busybox ] || image=$image-$INIT
 disk=${DISK:-$image/disk.img}
 snapshot=on
 [ "${KEEP:-0}" != 1 ] || snapshot=off
 
 say() { printf 'boot: %s\n' "$*" >&2; }
 [ -f "$disk" ] || {
-	say "$disk is missing: make image ARCH=$arch"
+	say "$disk is missing: make image ARCH=$arch INIT=${INIT:-busybox}"
 	exit 1
 }
 
 case $arch in
-x86_64) set -- -machine q35 ;;
-aarch64) set -- -machine virt ;;
+x86_64) set -- -machine q35 -cpu max ;;
+# Of what `max` can do, pointer authentication alone takes longer than all the rest of a boot to compute.
+aarch64) set -- -machine virt -cpu cortex-a72 ;;
 *)
 	say "ARCH is x86_64 or aarch64, not $arch"
 	exit 1
@@ -36,7 +39,7 @@ command -v "qemu-system-$arch" >/dev/null || {
 # A KVM that is there may still not work, as in some virtual machines.
 kvm_works() {
 	[ "$arch" = "$(uname -m)" ] && [ -w /dev/kvm ] &&
-		echo quit | qemu-system-"$arch" "$@" -accel kvm -cpu max -nodefaults -display none -S -monitor stdio >/dev/null 2>&1
+		echo quit | qemu-system-"$arch" "$@" -accel kvm -cpu host -nodefaults -display none -S -monitor stdio >/dev/null 2>&1
 }
 
 if [ -z "${ACCEL-}" ]; then
@@ -45,7 +48,9 @@ if [ -z "${ACCEL-}" ]; then
 fi
 
 [ ! -t 0 ] || say "Ctrl-A X ends the machine, poweroff shuts it down. Firmware and kernel are quiet for some seconds."
-exec "qemu-system-$arch" "$@" -accel "$ACCEL" -cpu max -smp 2 -m 256 -nodefaults -no-user-config -nographic -no-reboot \
+# The last of two processors counts.
+[ "$ACCEL" != kvm ] || set -- "$@" -cpu host
+exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \
 	-bios "$image/firmware.fd" -serial mon:stdio \
 	-drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk \
 	-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci

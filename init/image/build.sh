@@ -1,16 +1,26 @@
 #!/bin/sh
-# Builds target/image/<arch>/disk.img for ARCH (x86_64, aarch64): two slots, each with its own kernel, and a data
-# partition. Needs no root: what is in it comes out of Debian packages and target/dist; nothing is mounted.
+# Builds target/image/<arch>/disk.img: two slots, each with its own kernel, and a data partition. Needs no root: what
+# is in it comes out of Debian packages and target/dist; nothing is mounted.
+#
+# ARCH  x86_64 (default) or aarch64
+# INIT  whom gg-init hands over to: busybox (default) or systemd, whose disk is in target/image/<arch>-systemd
+# OUT   another place for the disk
 set -eu
 cd "$(dirname "$0")/../.."
 
 here=init/image
 arch=${ARCH:-x86_64}
-out=target/image/$arch
+init=${INIT:-busybox}
+name=$arch
+[ "$init" = busybox ] || name=$arch-$init
+out=${OUT:-target/image/$name}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
 work=$out/work
 # Of every file, and with fixed identifiers of everything else, so that the same input gives the same image.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1700000000)}
 export SOURCE_DATE_EPOCH
+umask 022
 
 say() { printf 'image: %s\n' "$*" >&2; }
 fail() {
@@ -19,6 +29,8 @@ fail() {
 }
 # shellcheck source=init/image/packages.sh
 . "$here/packages.sh"
+# shellcheck source=init/image/slot.sh
+. "$here/slot.sh"
 
 case $arch in
 x86_64)
@@ -39,16 +51,20 @@ aarch64)
 	;;
 *) fail "ARCH is x86_64 or aarch64, not $arch" ;;
 esac
+[ -f "$here/$init/slot.sh" ] || fail "INIT is busybox or systemd, not $init"
+# shellcheck source=init/image/busybox/slot.sh
+. "$here/$init/slot.sh"
 binaries=target/dist/$arch-unknown-linux-musl
-packages=$PWD/target/image/packages/$arch
-tree=$packages/tree
+packages=$PWD/target/image/packages
+tree=$packages/$arch/tree
 
-# What is in the image and what starts it; a library of e2fsprogs is a package of its own.
+# What is in every image and what starts it; a library of e2fsprogs is a package of its own.
 fetch() {
 	# shellcheck disable=SC2086 # names without spaces
-	unpacked "$packages" "$debian" "linux-image-cloud-$debian*" busybox-static e2fsprogs libext2fs2 libcom-err2 \
+	unpacked "$packages/$arch" "$debian" "linux-image-cloud-$debian*" busybox-static e2fsprogs libext2fs2 libcom-err2 \
 		libblkid1 libuuid1 libc6 ca-certificates "grub-efi-$debian-bin" $firmware
 	release=$(basename "$tree"/lib/modules/*)
+	fetch_init
 }
 
 # The modules of the list, each after those it depends on, as paths below / of the device.
@@ -85,109 +101,11 @@ make_initramfs() {
 	cp "$binaries/gg-init" "$root/init"
 	copy_modules "$root" early
 	modules early >"$root/etc/gg-modules"
-	find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	date_everything "$root"
 	(cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible 2>/dev/null | gzip -9n) >"$work/initramfs.gz"
 }
 
-make_slot() {
-	slot=$work/slot
-	mkdir -p "$slot/bin" "$slot/sbin" "$slot/usr/bin" "$slot/usr/sbin" "$slot/etc/init.d" "$slot/etc/ssl/certs" \
-		"$slot/etc/greengrass" "$slot/boot" "$slot/lib" "$slot/dev" "$slot/proc" "$slot/sys" "$slot/run" "$slot/tmp" \
-		"$slot/root" "$slot/data" "$slot/mnt" "$slot/var/lib" "$slot/var/log" "$slot/usr/share/greengrass"
-	ln -s ../run "$slot/var/run"
-	# The classic root, for programs that look for it there.
-	ln -s data/greengrass "$slot/greengrass"
-	ln -s ../run/resolv.conf "$slot/etc/resolv.conf"
-	ln -s ../proc/self/mounts "$slot/etc/mtab"
-
-	cp "$tree/bin/busybox" "$slot/bin/busybox"
-	# The same version is on this machine, and can say what it contains.
-	busybox --list-full | while read -r applet; do
-		[ "$applet" = bin/busybox ] || link_busybox "$applet"
-	done
-	link_busybox bin/sh
-	link_busybox sbin/init
-
-	cp -R "$here/root/." "$slot/"
-	cp "$binaries/greengrass" "$slot/usr/bin/greengrass"
-	ln -s greengrass "$slot/usr/bin/greengrassd"
-	ln -s greengrass "$slot/usr/bin/greengrass-cli"
-	for file in init.d/S90greengrass:greengrass.sysv greengrass/greengrassd.conf:greengrassd.conf; do
-		sed 's,@BINDIR@,/usr/bin,g; s,@CONFDIR@,/etc/greengrass,g; s,@ROOT@,/data/greengrass/v2,g' \
-			"init/services/${file#*:}" >"$slot/etc/${file%%:*}"
-	done
-	chmod +x "$slot/etc/init.d/S90greengrass"
-	cat "$tree"/usr/share/ca-certificates/mozilla/*.crt >"$slot/etc/ssl/certs/ca-certificates.crt"
-
-	copy_modules "$slot"
-	cp "$tree"/lib/modules/*/modules.order "$tree"/lib/modules/*/modules.builtin* "$slot/lib/modules/$release/"
-	busybox depmod -b "$PWD/$slot" "$release"
-	add_e2fsprogs
-	add_components
-
-	cp "$tree"/boot/vmlinuz-* "$slot/boot/vmlinuz"
-	cp "$tree"/boot/config-* "$slot/boot/"
-	cp "$work/initramfs.gz" "$slot/boot/initramfs"
-
-	# GRUB 2.06 reads no zstd, and xz slowly; kernel and initramfs are compressed as they are.
-	rm -f "$work/input/slot.img"
-	mksquashfs "$slot" "$work/input/slot.img" -comp gzip -all-root -no-xattrs -no-progress -quiet \
-		-processors "$(nproc)" >/dev/null
-}
-
-# Links stay relative: an absolute one would lead out of the tree, into this machine.
-link_busybox() {
-	mkdir -p "$slot/$(dirname "$1")"
-	case $1 in
-	bin/*) ln -sf busybox "$slot/$1" ;;
-	usr/*/*) ln -sf ../../bin/busybox "$slot/$1" ;;
-	*) ln -sf ../bin/busybox "$slot/$1" ;;
-	esac
-}
-
-# To repair and to make the data partition, with the libraries that Debian links them to.
-add_e2fsprogs() {
-	# In place of BusyBox's link, not through it.
-	cp --remove-destination "$tree/sbin/e2fsck" "$tree/sbin/mke2fs" "$slot/sbin/"
-	ln -sf e2fsck "$slot/sbin/fsck.ext4"
-	ln -sf mke2fs "$slot/sbin/mkfs.ext4"
-	cp "$tree/etc/mke2fs.conf" "$slot/etc/"
-	for program in e2fsck mke2fs; do
-		readelf -p .interp "$slot/sbin/$program" | sed -n 's/.*\(\/lib[^ ]*\)$/\1/p'
-		echo libc.so.6
-		needed "$slot/sbin/$program"
-	done | sort -u | while read -r library; do
-		found=$(find "$tree/lib" "$tree/lib64" "$tree/usr/lib" -name "$(basename "$library")" 2>/dev/null | head -n 1)
-		[ -n "$found" ] || fail "no package has $library"
-		case $library in
-		/*) ;;
-		*) library=/lib/$library ;;
-		esac
-		mkdir -p "$slot$(dirname "$library")"
-		cp -L "$found" "$slot$library"
-	done
-}
-
-# The libraries that a file needs, and those that they need.
-needed() {
-	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r library; do
-		echo "$library"
-		case $library in
-		libc.so.* | ld-linux*) ;;
-		*) needed "$(find "$tree/lib" "$tree/usr/lib" -name "$library" | head -n 1)" ;;
-		esac
-	done
-}
-
-# Those of the examples that need nothing but a shell; put your own here.
-add_components() {
-	mkdir -p "$slot/usr/share/greengrass/recipes" "$slot/usr/share/greengrass/artifacts"
-	while read -r name version; do
-		cp docs/examples/recipes/"$name-$version".* "$slot/usr/share/greengrass/recipes/"
-		[ ! -d "docs/examples/artifacts/$name" ] || cp -R "docs/examples/artifacts/$name" "$slot/usr/share/greengrass/artifacts/"
-	done <"$here/components"
-	awk '{ print $1 "=" $2 }' "$here/components" >"$slot/usr/share/greengrass/components"
-}
+date_everything() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
 make_esp() {
 	esp=$work/esp
@@ -199,7 +117,7 @@ make_esp() {
 	# 1024 bytes for good: GRUB and whoever else writes it must never move it.
 	grub-editenv "$esp/gg/grubenv" create
 	grub-editenv "$esp/gg/grubenv" set gg_ok=a gg_try= gg_left= gg_failed=
-	find "$esp" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+	date_everything "$esp"
 	truncate -s 64M "$work/input/esp.img"
 	mformat -i "$work/input/esp.img" -F -N 67726565 -v GG-ESP ::
 	mcopy -i "$work/input/esp.img" -s -m "$esp/EFI" "$esp/gg" ::
@@ -207,7 +125,7 @@ make_esp() {
 
 make_data() {
 	truncate -s 256M "$work/input/data.img"
-	mke2fs -q -t ext4 -L gg-data -U 67726565-6e67-4721-a55b-697464617461 -m 1 \
+	E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L gg-data -U 67726565-6e67-4721-a55b-697464617461 -m 1 \
 		-E hash_seed=67726565-6e67-4721-a55b-697468617368,root_owner=0:0 "$work/input/data.img"
 }
 

@@ -22,7 +22,8 @@ unpacked() (
 	directory=$1
 	architecture=$2
 	shift 2
-	[ "$(cat "$directory/packages" 2>/dev/null)" != "$*" ] || return 0
+	wanted="with /usr in one: $*"
+	[ "$(cat "$directory/packages" 2>/dev/null)" != "$wanted" ] || return 0
 	rm -rf "$directory"
 	mkdir -p "$directory/deb" "$directory/tree"
 	# A source that fails and holds none of these does no harm: what is missing shows in the next step.
@@ -46,9 +47,21 @@ unpacked() (
 		say "apt cannot download for $architecture: $*; see $directory/apt.log"
 		return 1
 	}
+	merge_usr "$directory/tree"
 	for package in "$directory"/deb/*.deb; do
-		dpkg-deb --fsys-tarfile "$package" | tar -x -C "$directory/tree" --no-same-owner || return 1
+		dpkg-deb --fsys-tarfile "$package" |
+			tar -x -C "$directory/tree" --no-same-owner --keep-directory-symlink || return 1
 	done
 	rm -rf "$directory/deb" "$directory/apt" "$directory/tree/usr/share/doc" "$directory/tree/usr/share/man"
-	return 0
+	# In the image all files are root's, and nobody there needs to become it.
+	chmod -R ug-s,a+rX "$directory/tree"
+	echo "$wanted" >"$directory/packages"
+)
+
+# As Debian's installer does it, before anything is in the tree: programs and libraries lie in /usr alone.
+merge_usr() (
+	for directory in bin sbin lib lib64; do
+		mkdir -p "$1/usr/$directory"
+		ln -s "usr/$directory" "$1/$directory"
+	done
 )
