@@ -2,6 +2,7 @@
 
 mod boot;
 mod daemon;
+mod image;
 mod ipc;
 mod operations;
 
@@ -150,6 +151,38 @@ pub(crate) const FIGURES: &[Figure] = &[
         target: "<= 150 ms without the kernel's own time for loading modules",
         peer: "-",
         measure: boot::own_time,
+    },
+    Figure {
+        name: "image",
+        what: "a slot of the disk of `make image`",
+        unit: "bytes",
+        target: "<= 24 MiB with BusyBox on x86_64",
+        peer: "-",
+        measure: image::slots,
+    },
+    Figure {
+        name: "boot",
+        what: "power-on to a component running, x86_64 with BusyBox init, in QEMU without acceleration, median of 3",
+        unit: "s",
+        target: "<= 30 s",
+        peer: "-",
+        measure: image::busybox,
+    },
+    Figure {
+        name: "boot-systemd",
+        what: "the same, x86_64 with systemd",
+        unit: "s",
+        target: "<= 30 s",
+        peer: "-",
+        measure: image::systemd,
+    },
+    Figure {
+        name: "boot-aarch64",
+        what: "the same, aarch64 with BusyBox init",
+        unit: "s",
+        target: "<= 30 s",
+        peer: "-",
+        measure: image::aarch64,
     },
 ];
 
