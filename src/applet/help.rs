@@ -37,6 +37,11 @@ pub(super) fn version(name: &str) -> String {
     format!("{name} {} ({})\n", env!("CARGO_PKG_VERSION"), env!("GREENGRASS_TARGET"))
 }
 
+/// What to say of an applet that this build is without.
+pub(super) fn left_out(name: &str, feature: &str) -> String {
+    format!("greengrass: {name} is not part of this build; the feature `{feature}` brings it\n")
+}
+
 /// What to say of a name that is no applet.
 pub(super) fn unknown(word: &str) -> String {
     let shown: String = word.chars().take(80).collect();
@@ -83,7 +88,8 @@ mod tests {
 
     #[test]
     fn unknown_suggests_the_nearest_name_only_when_near() {
-        assert!(unknown("greengras-cli").contains("did you mean 'greengrass-cli'?"));
+        assert!(unknown("greengrasd").contains("did you mean 'greengrassd'?"));
+        #[cfg(feature = "cli")]
         assert!(unknown("complete").contains("did you mean 'completion'?"));
         assert!(unknown("xyzzy").contains("--help"));
         assert!(unknown(&"x".repeat(100_000)).len() < 200, "a huge word is cut");

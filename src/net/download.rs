@@ -70,7 +70,7 @@ const PARTS: usize = 2;
 /// Bytes read at a time.
 const BUFFER: usize = 64 << 10;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "download"))]
 mod tests {
     use std::net::TcpListener;
 

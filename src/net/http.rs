@@ -1,16 +1,13 @@
 //! Fetches over HTTP(S): one GET, from an offset, with time-outs and a verdict on whether to try again.
 
+#[cfg_attr(not(feature = "download"), path = "http/left_out.rs")]
+mod client;
+
+use std::error::Error;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use ureq::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
-use ureq::http::{Response, StatusCode};
-
-/// Opens connections to the world. Every call blocks: run it on the blocking pool.
-#[derive(Clone, Debug)]
-pub struct Client {
-    agent: ureq::Agent,
-}
+pub use client::Client;
 
 /// How long a silent peer is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,43 +22,6 @@ impl Default for Timeouts {
     /// `httpClient.connectionTimeoutMs` and `httpClient.socketTimeoutMs` of the reference nucleus.
     fn default() -> Self {
         Self { connect: Duration::from_secs(2), socket: Duration::from_secs(30) }
-    }
-}
-
-impl Client {
-    pub fn new(timeouts: Timeouts) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(MAX_REDIRECTS)
-            .proxy(None)
-            .timeout_resolve(Some(timeouts.connect))
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_recv_response(Some(timeouts.socket))
-            .timeout_per_read(Some(timeouts.socket))
-            .timeout_per_write(Some(timeouts.socket))
-            .user_agent(concat!("greengrass-rs/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: agent.into() }
-    }
-
-    /// Asks for `url` from byte `offset` on. A server that ignores ranges answers from the beginning: see [`Body::start`].
-    pub fn fetch(&self, url: &str, offset: u64) -> Result<Body, HttpError> {
-        let mut request = self.agent.get(url).header(ACCEPT_ENCODING, "identity");
-        if offset > 0 {
-            request = request.header(RANGE, format!("bytes={offset}-"));
-        }
-        let response = request.call().map_err(|cause| HttpError::new(url, cause))?;
-        let start = match response.status() {
-            StatusCode::OK => 0,
-            StatusCode::PARTIAL_CONTENT => range_start(&response)
-                .filter(|start| *start == offset)
-                .ok_or_else(|| HttpError::Range { url: url.into() })?,
-            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => return Err(HttpError::Range { url: url.into() }),
-            status => return Err(HttpError::Status { url: url.into(), status: status.as_u16() }),
-        };
-        let length = header(&response, &CONTENT_LENGTH).and_then(|text| text.trim().parse::<u64>().ok());
-        let total = length.and_then(|length| length.checked_add(start));
-        Ok(Body { start, total, url: url.into(), reader: Box::new(response.into_body().into_reader()) })
     }
 }
 
@@ -100,14 +60,16 @@ pub enum HttpError {
     Url {
         url: String,
         #[source]
-        cause: Box<ureq::Error>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     #[error("cannot get {url}")]
     Exchange {
         url: String,
         #[source]
-        cause: Box<ureq::Error>,
+        cause: Box<dyn Error + Send + Sync>,
     },
+    #[error("this program is built without `download`, so it cannot get {url}: put the file into the artifact folder")]
+    LeftOut { url: String },
     #[error("cannot start a thread to get {url}")]
     Thread {
         url: String,
@@ -145,32 +107,12 @@ impl HttpError {
             | Self::Read { .. }
             | Self::Thread { .. } => Verdict::TryAgain,
             Self::Range { .. } => Verdict::StartOver,
-            Self::Url { .. } | Self::Status { .. } => Verdict::GiveUp,
-        }
-    }
-
-    fn new(url: &str, cause: ureq::Error) -> Self {
-        let (url, cause) = (url.into(), Box::new(cause));
-        match *cause {
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Self::Url { url, cause },
-            _ => Self::Exchange { url, cause },
+            Self::Url { .. } | Self::LeftOut { .. } | Self::Status { .. } => Verdict::GiveUp,
         }
     }
 }
 
-fn header<'a, B>(response: &'a Response<B>, name: &ureq::http::HeaderName) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
-}
-
-/// The first number of `Content-Range: bytes 10-19/20`.
-fn range_start<B>(response: &Response<B>) -> Option<u64> {
-    header(response, &CONTENT_RANGE)?.trim().strip_prefix("bytes")?.trim().split('-').next()?.parse().ok()
-}
-
-/// A chain longer than this is a loop.
-const MAX_REDIRECTS: u32 = 5;
-
-#[cfg(test)]
+#[cfg(all(test, feature = "download"))]
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, Write};

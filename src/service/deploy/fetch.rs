@@ -395,6 +395,9 @@ impl FetchError {
             Self::Download { cause: HttpError::Exchange { .. } | HttpError::Read { .. }, .. } => {
                 vec![download, C::NetworkError]
             }
+            Self::Download { cause: HttpError::LeftOut { .. }, .. } => {
+                vec![download, C::DeviceConfigNotValidForArtifactDownload]
+            }
             Self::Download { .. } => vec![download, C::HttpRequestError],
             Self::Store { cause: ArtifactError::Digest { .. }, .. } => vec![download, C::ArtifactChecksumMismatch],
             Self::Store { cause: ArtifactError::File(error), .. } if error.is_full_disk() => {
