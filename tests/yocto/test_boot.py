@@ -18,7 +18,7 @@ KERNEL = os.path.join(REPOSITORY, "target/vm/vmlinuz")
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
 # GRUB_BUILDIN of OE-core's grub-efi, what the layer appends to it, and the script that OE-core puts into the image.
 MODULES = "boot linux ext2 fat serial part_msdos part_gpt normal efi_gop iso9660 configfile search loadenv test".split()
-APPEND = os.path.join(world.LAYER, "recipes-bsp/grub/grub-efi_%.bbappend")
+APPEND = os.path.join(world.LAYER, "recipes-bsp/grub/grub-efi-greengrass.inc")
 SEARCH = "search --file --set=root --hint-efi=$cmdpath /EFI/BOOT/grub.cfg\nset prefix=($root)/EFI/BOOT\n"
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -169,7 +169,7 @@ class Boot(unittest.TestCase):
 def appended():
     """The modules of GRUB that the layer adds."""
     with open(APPEND, encoding="utf-8") as file:
-        return re.search("GRUB_BUILDIN:append.*'( [^']+)'", file.read())[1].split()
+        return re.search('GRUB_BUILDIN:append = "([^"]+)"', file.read())[1].split()
 
 
 def sbin():

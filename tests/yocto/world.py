@@ -91,6 +91,10 @@ class World:
             raise bb.parse.SkipRecipe(reason)
         return data
 
+    def stub(self, path):
+        """Where a recipe of the stub lies in this world."""
+        return os.path.join(self.directory, "stub", os.path.relpath(path, STUB))
+
 
 def inherited():
     """Every class that the layer inherits."""
@@ -116,11 +120,18 @@ def run(data, *tasks):
                 bb.build.exec_func(function, data, dirs=[directory])
 
 
+def clean(data):
+    """As do_clean."""
+    shutil.rmtree(data.getVar("WORKDIR"), ignore_errors=True)
+
+
 def said(data):
     """What shell functions told through bbnote, bbwarn and bbfatal."""
     path = os.path.join(data.getVar("T"), "said")
-    if not os.path.exists(path):
-        return ""
+    return read(path) if os.path.exists(path) else ""
+
+
+def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
 
@@ -134,6 +145,19 @@ def greengrass():
         if os.access(path, os.X_OK):
             return os.path.dirname(path)
     raise AssertionError("there is no greengrass binary: make dist TARGETS=%s-unknown-linux-musl" % os.uname()[4])
+
+
+def dist():
+    """What `make dist` left, for the recipe of ready binaries."""
+    path = os.path.join(REPOSITORY, os.environ.get("GREENGRASS_DIST", "target/dist"))
+    if not os.path.exists(os.path.join(path, "SHA256SUMS")):
+        raise AssertionError("there is no %s/SHA256SUMS: make dist TARGETS=%s-unknown-linux-musl" % (path, os.uname()[4]))
+    return path
+
+
+def arch():
+    """The override of this machine."""
+    return os.uname()[4].replace("_", "-")
 
 
 @contextlib.contextmanager
