@@ -39,6 +39,9 @@ RCONFLICTS:${PN}-cli = "greengrass-rs-cli"
 RCONFLICTS:${PN}-conf = "greengrass-rs-conf"
 RCONFLICTS:${PN}-init = "greengrass-rs-init"
 
+# HTTPS trusts the certificates of the system.
+RDEPENDS:${PN} += "ca-certificates"
+
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
@@ -47,6 +50,7 @@ do_install() {
 }
 
 do_install:append:class-target() {
+    greengrass_install_cli
     greengrass_install_init ${UNPACKDIR}/${GREENGRASS_RS_TARGET}
     greengrass_install_services
 }

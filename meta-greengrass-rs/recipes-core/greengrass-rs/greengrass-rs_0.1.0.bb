@@ -18,19 +18,41 @@ RUSTFLAGS:append:libc-musl:class-target = " -Ctarget-feature=+crt-static"
 export CARGO_PROFILE_RELEASE_STRIP = "none"
 export CARGO_PROFILE_RELEASE_DEBUG = "1"
 
+# Parts that a device may leave out; all but `init` are features of Cargo by the same name.
+PACKAGECONFIG ??= "check cli download init"
+# On the build machine it checks components and kernel configurations.
+PACKAGECONFIG:class-native = "check"
+# `greengrass check` and `greengrass recipe check`.
+PACKAGECONFIG[check] = "--features check"
+# `greengrass-cli`; greengrass-baked and the ptest need it.
+PACKAGECONFIG[cli] = "--features cli"
+# `greengrass dev`, for machines that components are written on.
+PACKAGECONFIG[dev] = "--features dev"
+# Artifacts from http: and https:, which trusts the certificates of the system.
+PACKAGECONFIG[download] = "--features download,,,ca-certificates"
+# gg-init, the first process.
+PACKAGECONFIG[init] = ""
+
 do_compile() {
-    oe_cargo_build --bins --package greengrass-rs ${GREENGRASS_INIT_BUILD}
+    oe_cargo_build --bins --package greengrass-rs --no-default-features ${PACKAGECONFIG_CONFARGS}
+    if ${@bb.utils.contains('PACKAGECONFIG', 'init', 'true', 'false', d)}; then
+        # Apart from the daemon, whose crates ask more of those they share; and small before fast, as Cargo.toml has it.
+        export CARGO_PROFILE_RELEASE_OPT_LEVEL=z
+        oe_cargo_build --bins --package gg-init
+    fi
 }
-GREENGRASS_INIT_BUILD = "--package gg-init"
-# On the build machine there is nothing to boot.
-GREENGRASS_INIT_BUILD:class-native = ""
 
 do_install() {
     greengrass_install_binaries ${B}/target/${CARGO_TARGET_SUBDIR}
 }
 
 do_install:append:class-target() {
-    greengrass_install_init ${B}/target/${CARGO_TARGET_SUBDIR}
+    if ${@bb.utils.contains('PACKAGECONFIG', 'cli', 'true', 'false', d)}; then
+        greengrass_install_cli
+    fi
+    if ${@bb.utils.contains('PACKAGECONFIG', 'init', 'true', 'false', d)}; then
+        greengrass_install_init ${B}/target/${CARGO_TARGET_SUBDIR}
+    fi
     greengrass_install_services
 }
 

@@ -5,8 +5,11 @@ addtask compile after do_configure
 addtask install after do_compile
 addtask build after do_install
 
-base_do_fetch() {
-    :
+python base_do_fetch() {
+    try:
+        bb.fetch2.Fetch(d.getVar("SRC_URI").split(), d).download()
+    except bb.fetch2.BBFetchException as cause:
+        bb.fatal(str(cause))
 }
 
 python base_do_unpack() {
@@ -47,4 +50,20 @@ bbwarn() {
 bbfatal() {
     echo "ERROR: $*" >> ${T}/said
     exit 1
+}
+
+# PACKAGECONFIG[name] = "with,without,DEPENDS,RDEPENDS" as OE-core reads it.
+python () {
+    chosen = (d.getVar("PACKAGECONFIG") or "").split()
+    known = {name: flag for name, flag in (d.getVarFlags("PACKAGECONFIG") or {}).items() if name not in ("doc", "defaultval")}
+    for name in chosen:
+        if name not in known:
+            bb.fatal("PACKAGECONFIG has %s, and there is no PACKAGECONFIG[%s]" % (name, name))
+    arguments = []
+    for name in sorted(known):
+        fields = [field.strip() for field in d.expand(known[name]).split(",")] + [""] * 4
+        arguments.append(fields[0] if name in chosen else fields[1])
+        if name in chosen and fields[3]:
+            d.appendVar("RDEPENDS:" + d.getVar("PN"), " " + fields[3])
+    d.setVar("PACKAGECONFIG_CONFARGS", " ".join(filter(None, arguments)))
 }
