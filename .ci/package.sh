@@ -20,7 +20,7 @@ say() { printf 'package: %s\n' "$*" >&2; }
 name=greengrass-rs
 version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 revision=1
-maintainer='The greengrass-rs maintainers <maintainers@greengrass-rs.invalid>'
+maintainer='greengrass-rs maintainers <maintainers@greengrass-rs.example>'
 summary='AWS IoT Greengrass Core runtime'
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date -r Cargo.lock +%s)}
 export SOURCE_DATE_EPOCH
@@ -103,42 +103,47 @@ make_deb() {
 
 # The feed's own Makefile stages the files and says what the package is.
 feed() {
-	make -s -C openwrt-feed/greengrass-rs-bin TOPDIR="$PWD/openwrt-feed/buildroot" OUT="$work/ipk" ARCH="${triple%%-*}" \
+	make -s -C openwrt-feed/greengrass-rs-bin TOPDIR="$PWD/openwrt-feed/buildroot" OUT="$work/$package" ARCH="${triple%%-*}" \
 		GREENGRASS_TARGET="$triple" GREENGRASS_DIST="$out" "$@"
 }
 
+# Package $1, from the feed's prebuilt one.
 make_ipk() {
-	mkdir -p "$work/ipk/CONTROL" "$work/ipk/pack"
-	feed prepare stage-greengrass-rs-bin
-	feed metadata-greengrass-rs-bin >"$work/ipk/metadata"
-	about() { sed -n "s/^$1=//p" "$work/ipk/metadata"; }
-	about conffiles | tr ' ' '\n' >"$work/ipk/CONTROL/conffiles"
+	package=$1
+	at=$work/$package
+	mkdir -p "$at/CONTROL" "$at/pack"
+	feed prepare "stage-$package-bin"
+	feed "metadata-$package-bin" >"$at/metadata"
+	about() { sed -n "s/^$1=//p" "$at/metadata"; }
+	# A line of the control file, where there is something to say.
+	line() { [ -z "$2" ] || printf '%s: %s\n' "$1" "$2"; }
+	[ -z "$(about conffiles)" ] || about conffiles | tr ' ' '\n' >"$at/CONTROL/conffiles"
 	# shellcheck disable=SC2016 # the device expands it
 	for when in postinst prerm; do
 		printf '%s\n' '#!/bin/sh' '[ "${IPKG_NO_SCRIPT}" = 1 ] && exit 0' \
 			'[ -s "${IPKG_INSTROOT}/lib/functions.sh" ] || exit 0' \
-			'. "${IPKG_INSTROOT}/lib/functions.sh"' "default_$when \"\$0\" \"\$@\"" >"$work/ipk/CONTROL/$when"
-		chmod 755 "$work/ipk/CONTROL/$when"
+			'. "${IPKG_INSTROOT}/lib/functions.sh"' "default_$when \"\$0\" \"\$@\"" >"$at/CONTROL/$when"
+		chmod 755 "$at/CONTROL/$when"
 	done
-	archive "$work/ipk/root" . | gzip -n9 >"$work/ipk/pack/data.tar.gz"
-	cat >"$work/ipk/CONTROL/control" <<-END
-		Package: $name
-		Version: $version-r$revision
-		Depends: $(about DEPENDS | tr ' ' '\n' | sed -n 's/^+//p' | paste -sd ,)
-		Section: $(about SECTION)
-		License: $(about PKG_LICENSE)
-		Require-User: $(about USERID)
-		SourceDateEpoch: $SOURCE_DATE_EPOCH
-		Maintainer: $maintainer
-		Architecture: $openwrt_machine
-		Installed-Size: $(gzip -dc "$work/ipk/pack/data.tar.gz" | wc -c)
-		Description:  $(about description)
-	END
-	archive "$work/ipk/CONTROL" . | gzip -n9 >"$work/ipk/pack/control.tar.gz"
-	echo 2.0 >"$work/ipk/pack/debian-binary"
-	tar -C "$work/ipk/pack" --format=gnu --numeric-owner --owner=0 --group=0 --mtime="@$SOURCE_DATE_EPOCH" -cf - \
-		./debian-binary ./data.tar.gz ./control.tar.gz | gzip -n9 >"$out/${name}_$version-r${revision}_$openwrt_machine.ipk"
-	say "$out/${name}_$version-r${revision}_$openwrt_machine.ipk"
+	archive "$at/root" . | gzip -n9 >"$at/pack/data.tar.gz"
+	{
+		line Package "$package"
+		line Version "$version-r$revision"
+		line Depends "$(about DEPENDS | tr ' ' '\n' | sed -n 's/^+//p' | paste -sd ,)"
+		line Section "$(about SECTION)"
+		line License "$(about PKG_LICENSE)"
+		line Require-User "$(about USERID)"
+		line SourceDateEpoch "$SOURCE_DATE_EPOCH"
+		line Maintainer "$maintainer"
+		line Architecture "$openwrt_machine"
+		line Installed-Size "$(gzip -dc "$at/pack/data.tar.gz" | wc -c)"
+		line Description " $(about description)"
+	} >"$at/CONTROL/control"
+	archive "$at/CONTROL" . | gzip -n9 >"$at/pack/control.tar.gz"
+	echo 2.0 >"$at/pack/debian-binary"
+	tar -C "$at/pack" --format=gnu --numeric-owner --owner=0 --group=0 --mtime="@$SOURCE_DATE_EPOCH" -cf - \
+		./debian-binary ./data.tar.gz ./control.tar.gz | gzip -n9 >"$out/${package}_$version-r${revision}_$openwrt_machine.ipk"
+	say "$out/${package}_$version-r${revision}_$openwrt_machine.ipk"
 }
 
 for triple in "$@"; do
@@ -151,7 +156,8 @@ for triple in "$@"; do
 	deb_machine=$1 openwrt_machine=$2 suffix=${3-}
 	make_tar
 	make_deb
-	make_ipk
+	make_ipk greengrass-rs
+	[ ! -x "$in/$triple/gg-init" ] || make_ipk gg-init
 	rm -rf "${work:?}"/*
 done
 (cd "$out" && find . -name '*.tar.gz' -o -name '*.deb' -o -name '*.ipk' | sed 's,^\./,,' | sort | xargs sha256sum >SHA256SUMS)

@@ -3,7 +3,7 @@
 PKG_VERSION:=0.1.0
 PKG_RELEASE:=1
 
-PKG_MAINTAINER:=The greengrass-rs maintainers
+PKG_MAINTAINER:=greengrass-rs maintainers <maintainers@greengrass-rs.example>
 PKG_LICENSE:=Apache-2.0
 PKG_LICENSE_FILES:=LICENSE
 
@@ -28,17 +28,35 @@ define Package/greengrass-rs/Default/conffiles
 /etc/config/greengrass
 endef
 
-# 1: where to, 2: the program, 3: the folder with the service files
+# 1: where to, 2: the program, 3: the folder with the service files, 4: its other names
 define Package/greengrass-rs/Default/install
 	$(INSTALL_DIR) $(1)/usr/bin $(1)/usr/sbin $(1)/etc/init.d $(1)/etc/config $(1)/etc/uci-defaults \
 		$(1)/etc/greengrass $(1)/lib/upgrade/keep.d
 	$(INSTALL_BIN) $(2) $(1)/usr/bin/greengrass
-	$(LN) greengrass $(1)/usr/bin/greengrassd
-	$(LN) greengrass $(1)/usr/bin/greengrass-cli
+	$(foreach name,$(4),$(LN) greengrass $(1)/usr/bin/$(name);)
 	$(INSTALL_BIN) $(3)/greengrass.procd $(1)/etc/init.d/greengrass
 	$(SED) 's,@BINDIR@,/usr/bin,g;s,@ROOT@,/greengrass/v2,g' $(1)/etc/init.d/greengrass
 	$(INSTALL_CONF) $(GREENGRASS_FILES)/greengrass.config $(1)/etc/config/greengrass
 	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass.defaults $(1)/etc/uci-defaults/90-greengrass
 	$(INSTALL_DATA) $(GREENGRASS_FILES)/greengrass.keep $(1)/lib/upgrade/keep.d/greengrass-rs
 	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass-sysupgrade $(1)/usr/sbin/greengrass-sysupgrade
+endef
+
+# The boot of A/B devices: process 1 of an initramfs, beside whatever init the image has.
+define Package/gg-init/Default
+  SECTION:=base
+  CATEGORY:=Base system
+  TITLE:=A/B boot with an overlay root (process 1)
+endef
+
+define Package/gg-init/Default/description
+  Checks the kernel, picks the slot, mounts it with an overlay, and starts
+  the init of the system or the Greengrass core itself. Installed as
+  /sbin/gg-init; the initramfs or init= of the kernel arguments starts it.
+endef
+
+# 1: where to, 2: the program
+define Package/gg-init/Default/install
+	$(INSTALL_DIR) $(1)/sbin
+	$(INSTALL_BIN) $(2) $(1)/sbin/gg-init
 endef

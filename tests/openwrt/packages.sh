@@ -39,6 +39,15 @@ for line in "Package: greengrass-rs" "Version: $version-r1" "Depends: ca-bundle"
 done
 shellcheck -s dash -e SC1091,SC1090 "$scratch/ipk/control/postinst" "$scratch/ipk/control/prerm"
 
+mkdir -p "$scratch/ipk-init/data" "$scratch/ipk-init/control"
+tar -C "$scratch/ipk-init" -xzf "$one/gg-init_$version-r1_$openwrt.ipk"
+tar -C "$scratch/ipk-init/data" -xzpf "$scratch/ipk-init/data.tar.gz"
+tar -C "$scratch/ipk-init/control" -xzf "$scratch/ipk-init/control.tar.gz"
+same "the files of gg-init's .ipk" "d 755 sbin 
+f 755 sbin/gg-init " "$(tree "$scratch/ipk-init/data")"
+same "the control files of gg-init's .ipk" "control postinst prerm" "$(cd "$scratch/ipk-init/control" && echo *)"
+! grep -E '^(Depends|Require-User):' "$scratch/ipk-init/control/control" || fail "gg-init's .ipk wants what it does not need"
+
 # .deb
 file=$one/greengrass-rs_$version-1_$deb.deb
 dpkg-deb -x "$file" "$scratch/deb"
@@ -50,8 +59,10 @@ same "the .deb's version" "$version-1" "$(dpkg-deb -f "$file" Version)"
 # The other machines' names, with something small in place of their programs.
 for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf; do
 	mkdir -p "$scratch/dist/$target"
-	echo "$target" >"$scratch/dist/$target/greengrass"
-	chmod 755 "$scratch/dist/$target/greengrass"
+	for program in greengrass gg-init; do
+		echo "$target" >"$scratch/dist/$target/$program"
+		chmod 755 "$scratch/dist/$target/$program"
+	done
 done
 # shellcheck disable=SC2046 # a list of names
 PACKAGES_IN=$scratch/dist PACKAGES_OUT=$scratch/others .ci/package.sh $(ls "$scratch/dist") 2>/dev/null || fail "package.sh, all"
@@ -85,6 +96,18 @@ rm "$target/etc/systemd/system/multi-user.target.wants/greengrass.service"
 install_deb --install "$file"
 grep -q '^GREENGRASS_SYSLOG=true$' "$target/etc/greengrass/greengrassd.conf" || fail "the settings are lost"
 [ ! -L "$target/etc/systemd/system/multi-user.target.wants/greengrass.service" ] || fail "an upgrade enables what was disabled"
+# A newer version, and back again.
+dpkg-deb -R "$file" "$scratch/newer"
+sed -i "s/^Version: .*/Version: 9.9.9-1/" "$scratch/newer/DEBIAN/control"
+echo '# 9.9.9' >>"$scratch/newer/usr/lib/systemd/system/greengrass.service"
+dpkg-deb --root-owner-group --build "$scratch/newer" "$scratch/newer.deb" >/dev/null
+for step in "$scratch/newer.deb 9.9.9-1" "$file $version-1"; do
+	install_deb --install "${step% *}"
+	same "the installed version" "${step#* }" "$(dpkg-query --admindir="$target/var/lib/dpkg" -W -f '${Version}' greengrass-rs)"
+	grep -q '^GREENGRASS_SYSLOG=true$' "$target/etc/greengrass/greengrassd.conf" || fail "${step#* }: the settings are lost"
+	[ ! -L "$target/etc/systemd/system/multi-user.target.wants/greengrass.service" ] || fail "${step#* } enables what was disabled"
+done
+! grep -q 9.9.9 "$target/usr/lib/systemd/system/greengrass.service" || fail "the way back leaves the newer unit"
 mkdir -p "$target/greengrass/v2/config"
 install_deb --remove greengrass-rs
 [ ! -e "$target/usr/bin/greengrass" ] && [ -e "$target/etc/greengrass/greengrassd.conf" ] || fail "dpkg --remove"

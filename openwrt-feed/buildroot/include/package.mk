@@ -1,9 +1,10 @@
-# Stands for OpenWrt's package.mk: prepares and installs below $(OUT), and prints what the package says of itself.
+# Stands for OpenWrt's package.mk: prepares, compiles and installs below $(OUT), and prints what the package says of itself.
 PKG_BUILD_DIR?=$(BUILD_DIR)/$(PKG_NAME)-$(PKG_VERSION)
 PKG_INSTALL_DIR:=$(OUT)/install
 
 METADATA:=PKG_NAME PKG_VERSION PKG_RELEASE PKG_LICENSE PKG_LICENSE_FILES PKG_BUILD_DEPENDS PKG_SOURCE PKG_SOURCE_URL \
-	PKG_HASH SECTION CATEGORY TITLE DEPENDS USERID CONFLICTS PROVIDES CARGO_RUSTFLAGS
+	PKG_HASH SECTION CATEGORY TITLE DEPENDS USERID CONFLICTS PROVIDES CARGO_RUSTFLAGS \
+	PKG_MAINTAINER PKG_CONFIG_DEPENDS
 
 define Build/Patch
 endef
@@ -17,7 +18,7 @@ define say
 endef
 
 define BuildPackage
-.PHONY: metadata-$(1) prepare stage-$(1)
+.PHONY: metadata-$(1) prepare compile stage-$(1)
 metadata-$(1):
 	$$(eval $$(Package/$(1)))
 	$$(foreach name,$$(METADATA),$$(call say,$$(name),$$($$(name))))
@@ -31,3 +32,5 @@ endef
 
 prepare:
 	$(call Build/Prepare)
+compile:
+	$(call Build/Compile)
