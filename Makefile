@@ -21,7 +21,7 @@ TIME = 60
 CUTS = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long setup sdk lint yocto unit dist dist-check packages vm image boot fuzz bench
+.PHONY: help run test test-long setup sdk lint features yocto unit dist dist-check packages vm image boot fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ run: ## start a core with the sample components; Ctrl-C stops it
 	cargo run -- dev $(FRESH) --root target/run --recipes docs/examples/recipes --artifacts docs/examples/artifacts
 
 test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing, all tests
+	.ci/features.sh
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
@@ -64,8 +65,11 @@ lint: setup ## format, clippy, shellcheck
 	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh init/image/*.sh \
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
-	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common \
+	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \
 		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
+
+features: ## what a device may leave out: each part alone and none of them, without a warning
+	.ci/features.sh
 
 unit: ## the Rust tests alone
 	cargo test --workspace

@@ -105,115 +105,146 @@ confdir=/etc/greengrass
 services=$here/init/services
 openwrt=$here/openwrt-feed/greengrass-rs/files
 
+# What is to take its place when all is written and on the disk: a power cut before leaves the system as it was, and one
+# in the midst leaves whole files, the program's before those that start it.
+staged=''
+
+# The file $1 of the root is written as $1+; it gets mode $2 and, later, its place.
+stage() {
+	run chmod "$2" "$root$1+"
+	staged="$staged $1"
+}
+
 # Source, target, mode: with the placeholders replaced. A target that is the same already is not touched; one that the
 # user changed (mode ending in k) stays, and ours goes beside it.
 put() {
 	new=$(mktemp)
 	sed "s,@BINDIR@,$bindir,g;s,@CONFDIR@,$confdir,g;s,@ROOT@,$data,g" "$1" >"$new"
-	target=$root$2
+	target=$2
 	case $3 in
-	*k) ! [ -e "$target" ] || cmp -s "$new" "$target" || target=$target.new ;;
+	*k) ! [ -e "$root$target" ] || cmp -s "$new" "$root$target" || target=$target.new ;;
 	esac
-	if cmp -s "$new" "$target"; then
-		say "$target is there"
+	if cmp -s "$new" "$root$target"; then
+		say "$root$target is there"
 	else
-		say "$target"
-		run mkdir -p "$(dirname "$target")"
-		# Renamed into place: a service that starts meanwhile sees the old or the new one.
-		run cp "$new" "$target+"
-		run chmod "${3%k}" "$target+"
-		run mv -f "$target+" "$target"
+		say "$root$target"
+		run mkdir -p "$(dirname "$root$target")"
+		run cp "$new" "$root$target+"
+		stage "$target" "${3%k}"
 	fi
 	rm -f "$new"
 }
 
 # The program is too big for the way above.
 put_program() {
-	target=$root$bindir/greengrass
-	if cmp -s "$here/bin/greengrass" "$target"; then
-		say "$target is there"
+	target=$bindir/greengrass
+	if cmp -s "$here/bin/greengrass" "$root$target"; then
+		say "$root$target is there"
 	else
-		say "$target"
+		say "$root$target"
 		run mkdir -p "$root$bindir"
-		run cp "$here/bin/greengrass" "$target+"
-		run chmod 755 "$target+"
-		run mv -f "$target+" "$target"
+		run cp "$here/bin/greengrass" "$root$target+"
+		stage "$target" 755
 	fi
-	for name in greengrassd greengrass-cli; do
-		[ "$(readlink "$root$bindir/$name" 2>/dev/null)" = greengrass ] || run ln -sf greengrass "$root$bindir/$name"
-	done
+}
+
+# Until here nothing has changed.
+commit() {
+	[ -z "$staged" ] || run sync
+	for target in $staged; do run mv -f "$root$target+" "$root$target"; done
+	link greengrass "$bindir/greengrassd"
+	link greengrass "$bindir/greengrass-cli"
+}
+
+# What it points to, link. One that is right stays: to replace it would leave a moment without.
+link() {
+	[ "$(readlink "$root$2" 2>/dev/null)" != "$1" ] || return 0
+	run mkdir -p "$(dirname "$root$2")"
+	run ln -sf "$1" "$root$2"
 }
 
 has() { grep -q "^$2:" "$root/etc/$1" 2>/dev/null; }
 
-# A number below 1000 that neither users nor groups have.
+# A number below 1000 that neither users nor groups have, nor is $1.
 free_number() {
 	number=999
-	while cat "$root/etc/passwd" "$root/etc/group" 2>/dev/null | cut -d : -f 3 | grep -qx "$number"; do
+	while [ "$number" = "${1-}" ] || cat "$root/etc/passwd" "$root/etc/group" 2>/dev/null | cut -d : -f 3 | grep -qx "$number"; do
 		number=$((number - 1))
 	done
 	echo "$number"
 }
 
+# File below etc, line.
 add_line() {
 	say "$root/etc/$1: $2"
 	[ -z "$dry" ] || return 0
+	! [ -e "$root/etc/$1" ] || cp -p "$root/etc/$1" "$root/etc/$1+"
 	# Somebody's editor may have left out the end of the last line.
-	[ ! -s "$root/etc/$1" ] || [ -z "$(tail -c 1 "$root/etc/$1")" ] || echo >>"$root/etc/$1"
-	printf '%s\n' "$2" >>"$root/etc/$1"
+	[ ! -s "$root/etc/$1+" ] || [ -z "$(tail -c 1 "$root/etc/$1+")" ] || echo >>"$root/etc/$1+"
+	printf '%s\n' "$2" >>"$root/etc/$1+"
+	staged="$staged /etc/$1"
 }
 
 # Tools for it differ everywhere and do not reach into --root; the files are the same everywhere.
 make_users() {
 	run mkdir -p "$root/etc"
-	has group ggc_group || add_line group "ggc_group:x:$(free_number):"
-	has passwd ggc_user && return
-	gid=$(sed -n 's/^ggc_group:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/group" 2>/dev/null)
-	add_line passwd "ggc_user:x:$(free_number):${gid:-NUMBER}:Greengrass components:/nonexistent:/bin/false"
+	# What a power cut left of another run.
+	for file in group passwd shadow; do [ ! -e "$root/etc/$file+" ] || run rm -f "$root/etc/$file+"; done
+	gid=$(sed -n 's/^ggc_group:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/group" 2>/dev/null || true)
+	if [ -z "$gid" ]; then
+		gid=$(free_number)
+		add_line group "ggc_group:x:$gid:"
+	fi
+	has passwd ggc_user || add_line passwd "ggc_user:x:$(free_number "$gid"):$gid:Greengrass components:/nonexistent:/bin/false"
 	! [ -e "$root/etc/shadow" ] || has shadow ggc_user || add_line shadow "ggc_user:!:0:0:99999:7:::"
 }
 
 # Does something with the running system's service manager, if it is to be done.
 live() { [ -n "$root" ] || run "$@"; }
 
-install_service() {
+stage_service() {
 	case $init in
-	systemd)
-		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
-		put "$services/greengrass.service" /etc/systemd/system/greengrass.service 644
-		run mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
-		run ln -sf ../greengrass.service "$root/etc/systemd/system/multi-user.target.wants/greengrass.service"
-		# Not in a system that is only being put together, however its maker entered it.
-		[ ! -d /run/systemd/system ] || live systemctl daemon-reload
-		[ -z "$start" ] || live systemctl restart greengrass.service
-		;;
-	openrc)
-		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
-		put "$services/greengrass.openrc" /etc/init.d/greengrass 755
-		run mkdir -p "$root/etc/runlevels/default"
-		run ln -sf /etc/init.d/greengrass "$root/etc/runlevels/default/greengrass"
-		[ -z "$start" ] || live rc-service greengrass restart
-		;;
+	systemd | openrc | sysv) put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k ;;
+	esac
+	case $init in
+	systemd) put "$services/greengrass.service" /etc/systemd/system/greengrass.service 644 ;;
+	openrc) put "$services/greengrass.openrc" /etc/init.d/greengrass 755 ;;
 	procd)
 		put "$openwrt/greengrass.config" /etc/config/greengrass 600k
 		put "$openwrt/greengrass.keep" /lib/upgrade/keep.d/greengrass-rs 644
 		put "$openwrt/greengrass-sysupgrade" /usr/sbin/greengrass-sysupgrade 755
 		put "$services/greengrass.procd" /etc/init.d/greengrass 755
+		;;
+	sysv) put "$services/greengrass.sysv" /etc/init.d/greengrass 755 ;;
+	esac
+}
+
+enable_service() {
+	case $init in
+	systemd)
+		link ../greengrass.service /etc/systemd/system/multi-user.target.wants/greengrass.service
+		# Not in a system that is only being put together, however its maker entered it.
+		[ ! -d /run/systemd/system ] || live systemctl daemon-reload
+		[ -z "$start" ] || live systemctl restart greengrass.service
+		;;
+	openrc)
+		link /etc/init.d/greengrass /etc/runlevels/default/greengrass
+		[ -z "$start" ] || live rc-service greengrass restart
+		;;
+	procd)
 		live /etc/init.d/greengrass enable
 		[ -z "$start" ] || live /etc/init.d/greengrass restart
 		say "set option enabled to 1 in /etc/config/greengrass to have it started"
 		;;
 	sysv)
-		put "$services/greengrassd.conf" $confdir/greengrassd.conf 644k
-		put "$services/greengrass.sysv" /etc/init.d/greengrass 755
 		if [ -x "$root/usr/sbin/update-rc.d" ] && [ -z "$root" ]; then
 			live update-rc.d greengrass defaults
 		elif [ -d "$root/etc/rc2.d" ]; then
-			for level in 2 3 4 5; do run ln -sf ../init.d/greengrass "$root/etc/rc$level.d/S90greengrass"; done
-			for level in 0 1 6; do run ln -sf ../init.d/greengrass "$root/etc/rc$level.d/K10greengrass"; done
+			for level in 2 3 4 5; do link ../init.d/greengrass /etc/rc$level.d/S90greengrass; done
+			for level in 0 1 6; do link ../init.d/greengrass /etc/rc$level.d/K10greengrass; done
 		else
 			# BusyBox's rcS runs what begins with S, in order.
-			run ln -sf greengrass "$root/etc/init.d/S90greengrass"
+			link greengrass /etc/init.d/S90greengrass
 		fi
 		[ -z "$start" ] || live /etc/init.d/greengrass restart
 		;;
@@ -223,10 +254,13 @@ install_service() {
 
 remove() {
 	for path in "$@"; do
-		if [ -e "$root$path" ] || [ -L "$root$path" ]; then
-			say "removing $root$path"
-			run rm -f "$root$path"
-		fi
+		# With what a power cut left of an installation.
+		for file in "$root$path" "$root$path+"; do
+			if [ -e "$file" ] || [ -L "$file" ]; then
+				say "removing $file"
+				run rm -f "$file"
+			fi
+		done
 	done
 }
 
@@ -258,6 +292,7 @@ check_device() {
 if [ -n "$uninstall" ]; then
 	remove_service
 	remove "$bindir/greengrassd" "$bindir/greengrass-cli" "$bindir/greengrass"
+	run rm -f "$root$confdir/greengrassd.conf+" "$root/etc/config/greengrass+"
 	say "kept: the settings in $root$confdir, the users, and what the core wrote"
 	exit 0
 fi
@@ -266,5 +301,8 @@ fi
 [ -n "$root" ] || check_device
 put_program
 make_users
-install_service
+stage_service
+commit
+enable_service
+run sync
 say "done: $init"

@@ -30,6 +30,9 @@ SRC_URI += "\
 "
 SRC_URI:append:class-target = " file://${GREENGRASS_RS_TARGET}/gg-init"
 
+# HTTPS trusts the certificates of the system.
+RDEPENDS:${PN} += "ca-certificates"
+
 RPROVIDES:${PN} = "greengrass-rs"
 RPROVIDES:${PN}-cli = "greengrass-rs-cli"
 RPROVIDES:${PN}-conf = "greengrass-rs-conf"
@@ -38,9 +41,6 @@ RCONFLICTS:${PN} = "greengrass-rs"
 RCONFLICTS:${PN}-cli = "greengrass-rs-cli"
 RCONFLICTS:${PN}-conf = "greengrass-rs-conf"
 RCONFLICTS:${PN}-init = "greengrass-rs-init"
-
-# HTTPS trusts the certificates of the system.
-RDEPENDS:${PN} += "ca-certificates"
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
