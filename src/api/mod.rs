@@ -2,3 +2,6 @@
 
 pub mod control;
 pub mod ipc;
+mod socket;
+
+pub use socket::SocketError;

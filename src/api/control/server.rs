@@ -6,19 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Services;
 use super::connection::Connection;
 use super::peer::{Guard, groups_of};
+use crate::api::socket::{Callers, Listener, SocketError};
 use crate::base::report::Report;
-use crate::base::unix_path::UnixPath;
 use crate::store::paths::Paths;
-use crate::store::socket_file;
 use crate::sys::account;
 use crate::sys::peer::Peer;
 use crate::wire::control::{Answer, Code, Fault};
@@ -26,8 +25,7 @@ use crate::wire::control::{Answer, Code, Fault};
 /// The control door, bound and not yet open: call [`Server::run`].
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: Listener,
     guard: Guard,
     services: Arc<Services>,
 }
@@ -37,28 +35,21 @@ impl Server {
     pub const CONNECTIONS: usize = 64;
     /// How long requests in hand may take to end when the door closes.
     const DRAIN: Duration = Duration::from_secs(2);
-    /// Pause after an accept that failed, e.g. for want of file descriptors.
-    const BREATH: Duration = Duration::from_millis(200);
 
     /// Binds the socket below the root directory. `owner_group` stands in for the group of that directory.
     ///
     /// The caller holds the lock of the root directory, so a socket found there is a dead one and replaced.
     /// Must be called within the runtime.
     pub fn bind(paths: &Paths, owner_group: Option<u32>, services: Services) -> Result<Self, BindError> {
-        let path = paths.control_socket();
         let group = match owner_group {
             Some(group) => group,
             None => std::fs::metadata(paths.root())
                 .map_err(|cause| BindError::ReadRoot { root: paths.root().into(), cause })?
                 .gid(),
         };
-        socket_file::clear(&path).map_err(|cause| BindError::Clear { path: path.clone(), cause })?;
-        let listener = UnixPath::new(&path)
-            .and_then(|path| UnixListener::bind(path.short()))
-            .map_err(|cause| BindError::Bind { path: path.clone(), cause })?;
-        socket_file::share(&path, group).map_err(|cause| BindError::Share { path: path.clone(), group, cause })?;
+        let listener = Listener::bind(paths.control_socket(), Callers::Group(group))?;
         let guard = Guard { owner: account::own().uid, group };
-        Ok(Self { listener, path, guard, services: Arc::new(services) })
+        Ok(Self { listener, guard, services: Arc::new(services) })
     }
 
     /// Serves until `stop` is ready, then lets the requests in hand end and removes the socket.
@@ -70,28 +61,21 @@ impl Server {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) if connections.len() >= Self::CONNECTIONS => turn_away(&stream),
-                    Ok((stream, _)) => {
-                        let (guard, services, closing) = (self.guard, self.services.clone(), closing.clone());
-                        connections.spawn(async move {
-                            if let Some((stream, peer)) = admit(stream, guard).await {
-                                Connection::new(stream, peer, closing).serve(&services).await;
-                            }
-                        });
+                stream = self.listener.accept() => {
+                    if connections.len() >= Self::CONNECTIONS {
+                        turn_away(&stream);
+                        continue;
                     }
-                    Err(cause) => {
-                        warn!(error = %cause, "A connection to the control socket was lost before it began.");
-                        sleep(Self::BREATH).await;
-                    }
-                },
+                    let (guard, services, closing) = (self.guard, self.services.clone(), closing.clone());
+                    connections.spawn(async move {
+                        if let Some((stream, peer)) = admit(stream, guard).await {
+                            Connection::new(stream, peer, closing).serve(&services).await;
+                        }
+                    });
+                }
             }
         }
-        // The name goes first: who comes now learns at once that nobody is here.
-        if let Err(cause) = socket_file::remove(&self.path) {
-            warn!(error = %cause, path = %self.path.display(), "Cannot remove the control socket.");
-        }
-        drop(self.listener);
+        self.listener.close();
         let _ = close.send(true);
         if timeout(Self::DRAIN, async { while connections.join_next().await.is_some() {} }).await.is_err() {
             connections.shutdown().await;
@@ -140,23 +124,6 @@ pub enum BindError {
         #[source]
         cause: io::Error,
     },
-    #[error("cannot clear {} for the control socket", path.display())]
-    Clear {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("cannot listen at {}", path.display())]
-    Bind {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("cannot give {} to group {group}", path.display())]
-    Share {
-        path: PathBuf,
-        group: u32,
-        #[source]
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    Socket(#[from] SocketError),
 }

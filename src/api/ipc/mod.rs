@@ -25,7 +25,7 @@ mod streams;
 
 use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
 
-pub use server::{BindError, Server};
+pub use server::Server;
 
 /// What the door asks on behalf of its clients.
 #[derive(Clone, Debug)]

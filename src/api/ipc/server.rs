@@ -1,14 +1,13 @@
 //! Binds the IPC socket and gives each connection a task.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::Services;
@@ -16,15 +15,13 @@ use super::account::Accounts;
 use super::connection::Connection;
 use super::greeting::{Guest, acknowledgement, greet, protocol_error};
 use super::lobby::Lobby;
-use crate::base::unix_path::UnixPath;
+use crate::api::socket::{Callers, Listener, SocketError};
 use crate::store::paths::Paths;
-use crate::store::socket_file;
 
 /// The IPC door, bound and not yet open: call [`Server::run`].
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: Listener,
     /// Connections open at once; the next one is closed.
     clients: usize,
     services: Arc<Services>,
@@ -33,8 +30,6 @@ pub struct Server {
 impl Server {
     /// More connections than this are never open. One principal gets a quarter of what there is.
     pub const CONNECTIONS: usize = 4096;
-    /// Pause after an accept that failed, e.g. for want of file descriptors.
-    const BREATH: Duration = Duration::from_millis(200);
     /// How long a client that is turned away may take to read why: closing at once would hide it.
     const LINGER: Duration = Duration::from_secs(5);
 
@@ -43,14 +38,9 @@ impl Server {
     ///
     /// The caller holds the lock of the root directory, so a socket found there is a dead one and replaced.
     /// Must be called within the runtime.
-    pub fn bind(paths: &Paths, clients: usize, services: Services) -> Result<Self, BindError> {
-        let path = paths.ipc_socket();
-        socket_file::clear(&path).map_err(|cause| BindError::Clear { path: path.clone(), cause })?;
-        let listener = UnixPath::new(&path)
-            .and_then(|path| UnixListener::bind(path.short()))
-            .map_err(|cause| BindError::Bind { path: path.clone(), cause })?;
-        socket_file::open_to_all(&path).map_err(|cause| BindError::Open { path: path.clone(), cause })?;
-        Ok(Self { listener, path, clients: clients.min(Self::CONNECTIONS), services: Arc::new(services) })
+    pub fn bind(paths: &Paths, clients: usize, services: Services) -> Result<Self, SocketError> {
+        let listener = Listener::bind(paths.ipc_socket(), Callers::Everybody)?;
+        Ok(Self { listener, clients: clients.min(Self::CONNECTIONS), services: Arc::new(services) })
     }
 
     /// Serves until `stop` is ready, then closes every connection and removes the socket.
@@ -63,25 +53,17 @@ impl Server {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok(_) if connections.len() >= self.clients => {
+                stream = self.listener.accept() => {
+                    if connections.len() >= self.clients {
                         warn!("An IPC connection is turned away: {} are open.", self.clients);
+                        continue;
                     }
-                    Ok((stream, _)) => {
-                        let (services, accounts, closing) = (self.services.clone(), accounts.clone(), closing.clone());
-                        connections.spawn(serve(stream, services, accounts, lobby.clone(), closing));
-                    }
-                    Err(cause) => {
-                        warn!(error = %cause, "A connection to the IPC socket was lost before it began.");
-                        sleep(Self::BREATH).await;
-                    }
-                },
+                    let (services, accounts, closing) = (self.services.clone(), accounts.clone(), closing.clone());
+                    connections.spawn(serve(stream, services, accounts, lobby.clone(), closing));
+                }
             }
         }
-        if let Err(cause) = socket_file::remove(&self.path) {
-            warn!(error = %cause, path = %self.path.display(), "Cannot remove the IPC socket.");
-        }
-        drop(self.listener);
+        self.listener.close();
         let _ = close.send(true);
         connections.shutdown().await;
     }
@@ -140,27 +122,4 @@ async fn turn_away(stream: UnixStream, last: &[u8], lobby: &Lobby) {
     };
     // Whether it hung up, was lost or took too long: this is the end.
     let _: Option<Result<io::Result<()>, _>> = lobby.stay(timeout(Server::LINGER, farewell)).await;
-}
-
-/// Why the door cannot open.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    #[error("cannot remove the old IPC socket {}", path.display())]
-    Clear {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("cannot bind the IPC socket {}", path.display())]
-    Bind {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("cannot open the IPC socket {} to every user", path.display())]
-    Open {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::options::Options;
-use crate::api::{control, ipc};
+use crate::api::{SocketError, control, ipc};
 use crate::base::clock::Timestamp;
 use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
@@ -284,7 +284,7 @@ pub enum StartError {
     #[error(transparent)]
     ControlDoor(#[from] control::BindError),
     #[error(transparent)]
-    IpcDoor(#[from] ipc::BindError),
+    IpcDoor(#[from] SocketError),
 }
 
 #[cfg(test)]
