@@ -17,6 +17,8 @@ mod protocol;
 mod replay;
 #[path = "ipc/requests.rs"]
 mod requests;
+#[path = "ipc/size.rs"]
+mod size;
 mod support;
 
 use client::Door;

@@ -37,7 +37,7 @@ struct Queue {
 #[derive(Debug)]
 enum Chunk {
     Own(Vec<u8>),
-    Shared(Arc<[u8]>),
+    Shared(Arc<Vec<u8>>),
 }
 
 impl Chunk {
@@ -88,7 +88,7 @@ impl Outbox {
     }
 
     /// Queues an event, unless too much waits: the reader is too slow, and the event is lost for it.
-    pub(super) fn offer(&self, event: &Outgoing<'_>, payload: &Arc<[u8]>) -> Offered {
+    pub(super) fn offer(&self, event: &Outgoing<'_>, payload: &Arc<Vec<u8>>) -> Offered {
         let offered = self.try_put(event, payload);
         if offered == Offered::Full {
             let missed = {
@@ -104,7 +104,7 @@ impl Outbox {
     }
 
     /// Queues an event, as soon as there is room for it.
-    pub(super) async fn send(&self, event: &Outgoing<'_>, payload: &Arc<[u8]>) -> Result<(), Closed> {
+    pub(super) async fn send(&self, event: &Outgoing<'_>, payload: &Arc<Vec<u8>>) -> Result<(), Closed> {
         loop {
             let drained = self.drained.notified();
             tokio::pin!(drained);
@@ -118,7 +118,7 @@ impl Outbox {
         }
     }
 
-    fn try_put(&self, event: &Outgoing<'_>, payload: &Arc<[u8]>) -> Offered {
+    fn try_put(&self, event: &Outgoing<'_>, payload: &Arc<Vec<u8>>) -> Offered {
         let (mut head, tail) = event.encode_around(payload);
         let length = head.len() + payload.len() + tail.len();
         if length > MAX_MESSAGE {
@@ -258,12 +258,12 @@ impl Events {
     }
 
     /// Queues an event or loses it; never waits.
-    pub(super) fn offer(&self, payload: &Arc<[u8]>) -> Offered {
+    pub(super) fn offer(&self, payload: &Arc<Vec<u8>>) -> Offered {
         self.outbox.offer(&self.message(), payload)
     }
 
     /// Queues an event when there is room; nothing is lost.
-    pub(super) async fn send(&self, payload: &Arc<[u8]>) -> Result<(), Closed> {
+    pub(super) async fn send(&self, payload: &Arc<Vec<u8>>) -> Result<(), Closed> {
         self.outbox.send(&self.message(), payload).await
     }
 
@@ -292,8 +292,8 @@ mod tests {
         Outgoing::new(MessageType::ApplicationMessage, stream).model("m")
     }
 
-    fn payload(length: usize) -> Arc<[u8]> {
-        (0..length).map(|place| u8::try_from(place % 251).unwrap()).collect()
+    fn payload(length: usize) -> Arc<Vec<u8>> {
+        Arc::new((0..length).map(|place| u8::try_from(place % 251).unwrap()).collect())
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ pub struct Message {
     pub topic: Topic,
     pub payload: Payload,
     /// See [`Message::event`].
-    event: OnceLock<Arc<[u8]>>,
+    event: OnceLock<Arc<Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -43,18 +43,34 @@ impl Message {
     }
 
     /// The JSON of the IPC event that carries it; made for the first who asks and shared with all others.
-    pub fn event(&self) -> Arc<[u8]> {
+    pub fn event(&self) -> Arc<Vec<u8>> {
         let event = self.event.get_or_init(|| {
             let context = MessageContext { topic: self.topic.as_str() };
             let event = match &self.payload {
                 Payload::Json(message) => SubscriptionResponseMessage::JsonMessage { message, context },
                 Payload::Binary(message) => SubscriptionResponseMessage::BinaryMessage { message, context },
             };
-            // Strings and JSON that was parsed: nothing in it can fail to be written.
-            serde_json::to_vec(&event).unwrap_or_default().into()
+            let mut json = Vec::with_capacity(self.room());
+            // Strings and JSON that was parsed, into memory: nothing in it can fail to be written.
+            let _ = serde_json::to_writer(&mut json, &event);
+            json.into()
         });
         event.clone()
     }
+
+    /// Bytes that the event has at most: a large one is written into its place, without a larger one in between.
+    fn room(&self) -> usize {
+        let payload = match &self.payload {
+            Payload::Json(json) => json.get().len(),
+            Payload::Binary(bytes) => bytes.len().div_ceil(3) * 4,
+        };
+        payload + self.topic.as_str().len() * Self::ESCAPED + Self::ENVELOPE
+    }
+
+    /// Bytes of one byte of a topic in JSON, at most.
+    const ESCAPED: usize = 6;
+    /// Bytes of an event besides payload and topic.
+    const ENVELOPE: usize = 64;
 
     /// The bytes it holds while it waits: topic and payload.
     pub fn size(&self) -> usize {

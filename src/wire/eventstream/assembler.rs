@@ -47,6 +47,10 @@ impl Assembler {
             let wanted = frame_length(&self.partial, self.limit)?.unwrap_or(PRELUDE) - self.partial.len();
             let (more, rest) = bytes.split_at(wanted.min(bytes.len()));
             bytes = rest;
+            if self.partial.capacity() - self.partial.len() < more.len() {
+                // Twice the room each time, as a Vec takes it, but never more than the message has.
+                self.partial.reserve_exact(wanted.min(self.partial.len().max(more.len())));
+            }
             self.partial.extend_from_slice(more);
             if frame_length(&self.partial, self.limit)? == Some(self.partial.len()) {
                 let frame = std::mem::take(&mut self.partial);

@@ -1,8 +1,11 @@
 //! How the model writes blobs and times.
 
+use std::fmt;
+
 use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Error, Unexpected};
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes; standard base64 with padding in JSON.
@@ -15,15 +18,29 @@ impl Serialize for Blob {
     }
 }
 
-/// For bytes that are borrowed.
+/// For bytes that are borrowed. The text is never in memory as a whole: a blob may be large.
 pub(super) fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&STANDARD.encode(bytes))
+    serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
 }
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(&text).map(Self).map_err(|_| D::Error::custom("a blob is not valid base64"))
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Decodes the text where it stands.
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = Blob;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string of base64")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Blob, E> {
+        STANDARD.decode(text).map(Blob).map_err(|_| E::custom("a blob is not valid base64"))
     }
 }
 
