@@ -31,3 +31,10 @@ fn core() -> (Core, Door) {
     let door = Door::of(&core);
     (core, door)
 }
+
+/// What `/proc/<pid>/status` says of the daemon: `VmRSS`, what it has in memory, and `VmHWM`, the most it had.
+fn kilobytes(core: &Core, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", core.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+    line.trim_end_matches(" kB").trim().parse().unwrap()
+}

@@ -28,7 +28,9 @@ impl Follower {
 
     /// Returns when it has said so on standard error.
     fn start(core: &Core, arguments: &[&str], said: &str) -> Self {
-        let mut command = Command::new(GREENGRASS);
+        // Scripts have what they run in the background ignore Ctrl-C, and that is inherited.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", GREENGRASS]);
         command.arg("greengrass-cli").arg("--ggcRootPath").arg(core.root()).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("start greengrass-cli");

@@ -2,17 +2,13 @@
 
 use std::fs;
 
+use greengrass::sys::limit;
+use serde_json::json;
+
 use super::client::{Client, Door, Witness};
-use super::core;
 use super::frame::{Draft, prelude};
 use super::support::{Core, eventually};
-
-/// Kilobytes of the daemon in memory.
-fn resident(core: &Core) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", core.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
+use super::{core, kilobytes};
 
 fn open_files(core: &Core) -> usize {
     fs::read_dir(format!("/proc/{}/fd", core.pid())).unwrap().count()
@@ -58,7 +54,7 @@ fn ten_thousand_hostile_clients_leave_nothing_behind() {
     let settle = |core: &Core, witness: &mut Witness| {
         eventually("every connection is closed", || open_files(core) <= rest);
         witness.sees_it_go_on("hostile clients");
-        resident(core)
+        kilobytes(core, "VmRSS")
     };
     (0..1000).for_each(|number| visit(&door, number));
     let before = settle(&core, &mut witness);
@@ -102,7 +98,7 @@ fn client_that_never_reads_costs_a_bounded_amount() {
     let mut deaf = door.enter();
     assert_eq!(deaf.ask(1, "SubscribeToTopic", r#"{"topic":"flood"}"#).place(), (0, 0, 1));
     let mut publisher = door.enter();
-    let before = resident(&core);
+    let before = kilobytes(&core, "VmRSS");
     let message = format!(
         r#"{{"topic":"flood","publishMessage":{{"binaryMessage":{{"message":"{}"}}}}}}"#,
         "A".repeat(256 << 10)
@@ -113,8 +109,51 @@ fn client_that_never_reads_costs_a_bounded_amount() {
             witness.sees_it_go_on("a flood");
         }
     }
-    let after = resident(&core);
+    let after = kilobytes(&core, "VmRSS");
     assert!(after < before + (16 << 10), "50 MB for one that does not read: from {before} to {after} KB");
     drop(deaf);
+    assert!(core.is_alive());
+}
+
+#[test]
+fn thousand_clients_with_ten_subscriptions_each_hear_what_is_theirs() {
+    const CLIENTS: usize = 1000;
+    limit::raise_open_files().unwrap();
+    // One principal gets a quarter of the connections, and the daemon needs some descriptors for itself.
+    if limit::open_files().is_some_and(|files| files < 4 * 1024 + 256) {
+        eprintln!("SKIPPED: the hard limit of open files, {:?}, is too small for a crowd", limit::open_files());
+        return;
+    }
+    let (mut core, door) = core();
+    let mut witness = Witness::new(&door);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| door.enter()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let topic = |stream| if stream == 10 { "all".to_owned() } else { format!("{number}/{stream}") };
+        for stream in 1..=10 {
+            client.say(&Draft::request(stream, "SubscribeToTopic", &json!({"topic": topic(stream)}).to_string()));
+        }
+        for stream in 1..=10 {
+            assert_eq!(client.receive().place(), (0, 0, stream));
+        }
+    }
+    witness.sees_it_go_on("10,000 subscriptions");
+    let mut publisher = door.enter();
+    let mut last = 0;
+    let mut publish = |topic: String| {
+        last += 1;
+        let message = json!({"topic": topic, "publishMessage": {"jsonMessage": {"message": {"to": topic}}}});
+        assert_eq!(publisher.ask(last, "PublishToTopic", &message.to_string()).place(), (0, 2, last));
+    };
+    (0..CLIENTS).for_each(|number| publish(format!("{number}/{}", number % 9 + 1)));
+    publish("all".into());
+    for (number, client) in clients.iter_mut().enumerate() {
+        let stream = i32::try_from(number % 9 + 1).unwrap();
+        for (stream, topic) in [(stream, format!("{number}/{stream}")), (10, "all".into())] {
+            let event = client.receive();
+            assert_eq!((event.place(), &event.json()["jsonMessage"]["message"]["to"]), ((0, 0, stream), &json!(topic)));
+        }
+    }
+    drop(clients);
+    witness.sees_it_go_on("a crowd that left");
     assert!(core.is_alive());
 }

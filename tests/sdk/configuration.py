@@ -13,7 +13,7 @@ from awsiot.greengrasscoreipc.model import (
     ResourceNotFoundError,
     ServiceError,
 )
-from verdict import Events, check, equal, refused, scenario, wait_for_cue
+from verdict import PATIENCE, Events, check, equal, refused, scenario, wait_for_cue
 
 ME = "com.example.Configured"
 NEIGHBOUR = "com.example.Neighbour"
@@ -169,8 +169,8 @@ def watching(store):
     equal("in order for who sees all", keys[0], ["watched", "a"])
     equal("up to the last", keys[-1], ["watched", "a"])
 
-    watch.close().result(10)
-    check("closed", events.closed.get(timeout=10))
+    watch.close().result(PATIENCE)
+    check("closed", events.closed.get(timeout=PATIENCE))
     store.put({"a": 4}, "watched")
     path(everything)
     check("no event after the close", events.none())

@@ -15,7 +15,7 @@ from awsiot.greengrasscoreipc.model import (
     UnauthorizedError,
 )
 
-from verdict import Events, check, equal, refused, scenario
+from verdict import PATIENCE, Events, check, equal, refused, scenario
 
 OTHERS, ALL = "RECEIVE_MESSAGES_FROM_OTHERS", "RECEIVE_ALL_MESSAGES"
 
@@ -50,7 +50,7 @@ def connecting():
     life = Life()
     other = awsiot.greengrasscoreipc.connect(lifecycle_handler=life)
     equal("on_connect is called once", life.connected, 1)
-    equal("an orderly close has no error", other.close().result(10), None)
+    equal("an orderly close has no error", other.close().result(PATIENCE), None)
 
 
 def talking():
@@ -84,8 +84,8 @@ def talking():
     equal("200 messages keep their order", [events.next().json_message.message["n"] for _ in range(200)], list(range(200)))
 
     later, _, _ = subscribe("t/+", ALL)
-    operation.close().result(10)
-    check("close tells on_stream_closed", events.closed.get(timeout=10))
+    operation.close().result(PATIENCE)
+    check("close tells on_stream_closed", events.closed.get(timeout=PATIENCE))
     for number in range(2):
         publish("t/after", {"n": number})
     equal("another subscription goes on", [json_of(later.next())[0]["n"] for _ in range(2)], [0, 1])
@@ -162,4 +162,4 @@ with scenario():
     filters()
     modes()
     refusals()
-    client.close().result(10)
+    client.close().result(PATIENCE)

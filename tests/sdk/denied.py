@@ -4,7 +4,7 @@ from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from awsiot.greengrasscoreipc.model import UnauthorizedError
 
 from calls import CALLS
-from verdict import refused, scenario
+from verdict import PATIENCE, refused, scenario
 
 with scenario():
     client = GreengrassCoreIPCClientV2(executor=None)
@@ -13,4 +13,4 @@ with scenario():
         if call.service or call.name == "ValidateAuthorizationToken":
             words = ("com.example.Denied", call.name)
             refused(f"{call.name}: UnauthorizedError", UnauthorizedError, lambda call=call: call(client), *words)
-    client.close().result(10)
+    client.close().result(PATIENCE)

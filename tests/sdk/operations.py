@@ -7,7 +7,7 @@ from awsiot.greengrasscoreipc.model import ServiceError
 
 from calls import CALLS, DEVICES, MQTT, SECRET, SHADOW
 from model import declared, operations
-from verdict import check, equal, scenario, short
+from verdict import PATIENCE, check, equal, scenario, short
 
 # Their services come with later work; until then they say so.
 LATER = {MQTT, SECRET, SHADOW, DEVICES}
@@ -39,4 +39,4 @@ with scenario():
         check(f"operation {call.name}", good, f"{short(answer)} {getattr(answer, 'message', '')}")
         if call.service in LATER or call.name == "SubscribeToIoTCoreConnectionStatus":
             check(f"{call.name} says what is missing", type(answer) is ServiceError, short(answer))
-    client.close().result(10)
+    client.close().result(PATIENCE)

@@ -7,7 +7,7 @@ import awsiot.greengrasscoreipc
 from awsiot.eventstreamrpc import AccessDeniedError
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from verdict import check, equal, eventually, scenario
+from verdict import PATIENCE, check, equal, eventually, scenario
 
 
 def outcome(token):
@@ -27,4 +27,4 @@ with scenario():
     eventually("the partner's token lies about", lambda: os.path.exists(stolen) and os.path.getsize(stolen) == 16)
     with open(stolen, encoding="ascii") as token:
         equal("another component's token is no use", outcome(token.read()), AccessDeniedError)
-    check("the right token still opens the door", GreengrassCoreIPCClientV2().close().result(10) is None)
+    check("the right token still opens the door", GreengrassCoreIPCClientV2().close().result(PATIENCE) is None)

@@ -6,7 +6,7 @@ import time
 
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from awsiot.greengrasscoreipc.model import InvalidArgumentsError, ResourceNotFoundError, ServiceError
-from verdict import Events, check, equal, refused, scenario
+from verdict import PATIENCE, Events, check, equal, refused, scenario
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -55,7 +55,7 @@ def main(part):
     defer(deployment_id=deployment)
     equal("told of the end", events.next().post_update_event.deployment_id, deployment)
     refused("answer after the end", ServiceError, lambda: defer(deployment_id=deployment), deployment)
-    subscription.close().result(10)
+    subscription.close().result(PATIENCE)
     refused("defer after the subscription", InvalidArgumentsError, lambda: defer(deployment_id=deployment))
 
 

@@ -2,7 +2,7 @@
 
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from awsiot.greengrasscoreipc.model import ConfigurationValidityReport, InvalidArgumentsError
-from verdict import Events, check, equal, refused, scenario, wait_for_cue
+from verdict import PATIENCE, Events, check, equal, refused, scenario, wait_for_cue
 
 
 def main():
@@ -52,7 +52,7 @@ def main():
 
     proposal("proposal to run away from", {"level": 5, "kept": "x"})
     check("one subscription is asked", second.none())
-    subscription.close().result(10)
+    subscription.close().result(PATIENCE)
     equal("the other one takes over", second.next().validate_configuration_update_event.configuration, {"level": 6, "kept": "x"})
 
 
