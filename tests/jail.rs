@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greengrass::base::log::{LogSettings, Logs};
 use greengrass::service::supervisor::jail::{
@@ -22,6 +23,8 @@ use greengrass::wire::state::ComponentState;
 use tempfile::TempDir;
 
 const GRACE: Duration = Duration::from_secs(5);
+/// How long anything may take before a test calls it hung. Generous: a loaded machine is slow, not wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// For what ignores SIGTERM: a test need not wait as long as a device does.
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -45,18 +48,17 @@ impl Rig {
     }
 
     fn at(root: &Path, cgroup_use: CgroupUse, children: Children) -> Self {
+        Self::kept_by(vec![env!("CARGO_BIN_EXE_greengrass").into(), "keeper".into()], root, cgroup_use, children)
+    }
+
+    fn kept_by(keeper: Vec<OsString>, root: &Path, cgroup_use: CgroupUse, children: Children) -> Self {
         let paths = Paths::new(root.into());
         for (directory, _) in paths.directories() {
             fs::create_dir_all(directory).unwrap();
         }
         let parent = format!("gg-test-{}", root.file_name().unwrap().to_string_lossy().replace('.', ""));
-        let settings = JailSettings {
-            cgroup_parent: parent.clone(),
-            cgroup_use,
-            keeper: vec![env!("CARGO_BIN_EXE_greengrass").into(), "keeper".into()],
-            children,
-            ..JailSettings::default()
-        };
+        let settings =
+            JailSettings { cgroup_parent: parent.clone(), cgroup_use, keeper, children, ..JailSettings::default() };
         let logs = Logs::new(LogSettings::in_directory(paths.logs()));
         let jail = Jail::new(&paths, settings, logs).unwrap();
         Self { jail, group: parent.into(), root: root.into(), _directory: None }
@@ -142,10 +144,12 @@ fn order(component: &str, script: &str) -> StepOrder {
 
 /// Looks again until there is something; the test runner's own time limit is the only one.
 async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
+        assert!(begun.elapsed() < PATIENCE, "it never came true");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -397,15 +401,42 @@ async fn component_that_stops_its_keeper_still_ends() {
 #[tokio::test]
 async fn helper_daemon() {
     let (Ok(root), Ok(means)) = (std::env::var("JAIL_TEST_ROOT"), std::env::var("JAIL_TEST_MEANS")) else { return };
+    if means == "mute keeper" {
+        let keeper = [std::env::current_exe().unwrap().into(), "--exact".into(), "helper_keeper".into()];
+        let rig = Rig::kept_by(keeper.to_vec(), Path::new(&root), CgroupUse::Never, Children::AllOurs);
+        rig.jail.sweep().await.unwrap();
+        let environment = BTreeMap::from([("JAIL_TEST_MUTE".into(), "yes".into())]);
+        let refused = rig.jail.spawn(&StepOrder { environment, ..order("c", "true") });
+        assert!(matches!(refused, Err(JailError::StartKeeper { .. })), "{refused:?}");
+        return std::future::pending().await;
+    }
     let cgroup_use = if means == "groups" { CgroupUse::WherePossible } else { CgroupUse::Never };
     let rig = Rig::at(Path::new(&root), cgroup_use, Children::AllOurs);
     rig.jail.sweep().await.unwrap();
     let script = "trap '' TERM HUP; echo $$ > one; (setsid env -i sh -c \"trap '' TERM; echo \\$\\$ > two; while :; do sleep 1; done\" &)
         while :; do sleep 1; done";
     let running = rig.jail.spawn(&order("c", script)).unwrap();
+    fs::write(rig.work("begun"), "").unwrap();
     running.wait().await;
     fs::write(rig.work("told"), "").unwrap();
     std::future::pending::<()>().await;
+}
+
+/// A keeper that has begun a script and dies before it says so.
+#[test]
+fn helper_keeper() {
+    if std::env::var("JAIL_TEST_MUTE").is_err() {
+        return;
+    }
+    let numbers = std::env::args().filter_map(|word| word.parse().ok());
+    // Held until the end, and not handed on.
+    let _ours: Vec<_> = numbers.map(|number| sys::spawn::inherited(number).unwrap()).collect();
+    let script = "echo $$ > two; exec sleep 1000";
+    Command::new("setsid").args(["sh", "-c", script]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !fs::read("two").is_ok_and(|two| two.ends_with(b"\n")) {
+        std::thread::sleep(SHORT / 10);
+    }
+    std::process::abort();
 }
 
 fn helper(root: &Path, means: &str) -> Child {
@@ -438,11 +469,22 @@ async fn daemon_ends_what_a_killed_keeper_left() {
     let rig = Rig::new(CgroupUse::Never);
     let mut daemon = helper(&rig.root, "keeper");
     let pids = [rig.pids("one", 1).await[0], rig.pids("two", 1).await[0]];
+    eventually(|| rig.work("begun").exists().then_some(())).await;
     assert!(sys::signal::send(parent_of(pids[0]), sys::signal::Send::Kill).unwrap());
     eventually(|| rig.work("told").exists().then_some(())).await;
     for pid in pids {
         assert!(!exists(pid), "{pid}");
     }
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}
+
+#[tokio::test]
+async fn daemon_ends_what_a_keeper_left_that_never_spoke() {
+    let rig = Rig::new(CgroupUse::Never);
+    let mut daemon = helper(&rig.root, "mute keeper");
+    let pid = rig.pids("two", 1).await[0];
+    eventually(|| (!exists(pid)).then_some(())).await;
     daemon.kill().unwrap();
     daemon.wait().unwrap();
 }

@@ -203,11 +203,13 @@ fn start_under_keeper(
         (Ok(_), Ok(_)) => cannot(io::ErrorKind::InvalidData.into()),
         (Err(cause), _) | (_, Err(cause)) => cannot(cause),
     };
-    // It has nothing to keep; killing one that hangs is the same as waiting for one that ends.
+    // Killing one that hangs is the same as waiting for one that ends.
     let _ = sys::signal::send(keeper_pid, sys::signal::Send::Kill);
     tokio::spawn(async move {
         reaper::ended(keeper_pid).await;
         task.book().known.remove(&keeper_pid);
+        // It may have begun the script and not come to say so.
+        task.end_orphans().await;
         task.forget_keeper(&name, id);
         let _ = gone.send(true);
     });
