@@ -21,6 +21,8 @@ work=$out/work
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1700000000)}
 export SOURCE_DATE_EPOCH
 umask 022
+# FAT knows times of day, not when they were.
+export TZ=UTC
 
 say() { printf 'image: %s\n' "$*" >&2; }
 fail() {

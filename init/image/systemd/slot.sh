@@ -3,9 +3,10 @@
 #
 # Packages are unpacked, not installed: what their scripts would do as root on a running system (users, enabled units,
 # caches) stands in systemd/root and below. assert_libraries tells of a library that the list lacks.
+# The shell is dash: that of BusyBox prefers its own `poweroff`, which is not for systemd.
 
 fetch_init() {
-	unpacked "$packages/$arch-systemd" "$debian" systemd systemd-sysv systemd-resolved udev dbus dbus-bin dbus-daemon \
+	unpacked "$packages/$arch-systemd" "$debian" dash systemd systemd-sysv systemd-resolved udev dbus dbus-bin dbus-daemon \
 		dbus-system-bus-common mount libacl1 libapparmor1 libargon2-1 libaudit1 libblkid1 libc6 libcap-ng0 libcap2 \
 		libcrypt1 libcryptsetup12 libdbus-1-3 libdevmapper1.02.1 libexpat1 libfdisk1 libffi8 libgcc-s1 libgcrypt20 \
 		libgpg-error0 libip4tc2 libjson-c5 libkmod2 liblz4-1 liblzma5 libmount1 libp11-kit0 libpam0g libpcre2-8-0 \
@@ -18,6 +19,7 @@ add_init() {
 	rm -rf "$slot/usr/share/locale" "$slot/usr/share/bash-completion" "$slot/usr/share/zsh" "$slot/usr/share/lintian" \
 		"$slot/usr/share/gdb" "$slot/usr/lib/udev/hwdb.d" "$slot/usr/lib/systemd/catalog" "$slot/usr/share/initramfs-tools" \
 		"$slot"/usr/lib/*-linux-gnu/gconv
+	ln -sf dash "$slot/bin/sh"
 	cp -R "$here/systemd/root/." "$slot/"
 	cat "$slot/etc/passwd.systemd" >>"$slot/etc/passwd"
 	cat "$slot/etc/group.systemd" >>"$slot/etc/group"
