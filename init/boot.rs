@@ -9,9 +9,12 @@ use gg_boot::places;
 use gg_boot::report::Outcome::{Degraded, Failed};
 use gg_boot::settings::{Finding, Origin, Overlay, Reset, Settings, WatchdogHandover};
 use gg_boot::slot::{Slot, order};
+use gg_boot::state::machine::Verdict;
+use gg_boot::state::slots::Then;
 use gg_sys::block::Arrivals;
 use gg_sys::kmsg::Level;
 use gg_sys::mount::Trust;
+use gg_sys::power::End;
 
 use crate::data::{self, Data, Partition};
 use crate::ground::{self, Stage, Standing};
@@ -21,7 +24,7 @@ use crate::requests::{self, Requests};
 use crate::root::{self, Root};
 use crate::slot::{self, Image};
 use crate::watchdog::Vigil;
-use crate::{cgroups, dead_end, kernel, modules, reset, supervise};
+use crate::{cgroups, dead_end, kernel, modules, reset, state, supervise};
 
 pub(crate) fn run() -> ! {
     let mut journal = Journal::default();
@@ -88,13 +91,25 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     // First the image, because the tools that mend data lie there; but the data says which, where it mounts as it is.
     let mut partition =
         journal.step("find data", Instead(Failed, "data in memory"), || data::look(arrivals.as_ref(), wait));
+    // The disk is there, and nothing is mounted yet that a reboot could hurt.
+    let slots =
+        journal.step("slot state", Instead(Degraded, "it stays as it is"), || state::settle(settings)).flatten();
+    act_on(journal, vigil, settings, slots.as_ref());
     let sound = partition.as_mut().filter(|partition| matches!(partition.found, Found::Sound(_)));
     let mut data = sound.and_then(|partition| {
         journal
             .step("data", Instead(Failed, "mended with the tools of the slot"), || data::mount_sound(partition, &stage))
     });
     let mut requests = ask(journal, data, &stage);
-    let image = mount_image(journal, settings, requests, &stage, standing, (arrivals.as_ref(), wait))?;
+    let usual = slots.as_ref().map(|slots| slots.usual).or(settings.loaded).unwrap_or(USUAL);
+    let order = order(settings.slot, requests.slot, usual);
+    let image = mount_image(journal, order, &stage, standing, (arrivals.as_ref(), wait))?;
+    // Nobody asked for another than the usual, and it is not that: it could not be mounted.
+    if let Some(slots) = slots.filter(|_| order[0] == usual && image != Image::Slot(usual)) {
+        let instead = Instead(Degraded, "it stays as it is");
+        let slots = journal.step("slot fallback", instead, || state::settle_fallback(&slots, image)).flatten();
+        act_on(journal, vigil, settings, slots.as_ref());
+    }
     // What the image says of itself counts from here on; the kernel arguments still more.
     read_slot_settings(journal, settings, cmdline, &stage);
     if let (None, Some(partition)) = (data, &partition) {
@@ -171,14 +186,27 @@ fn ask(journal: &mut Journal, data: Option<Data>, stage: &Stage) -> Requests {
     asked.unwrap_or(Requests::NONE)
 }
 
+/// What this boot means for the rest of it: the reboot that a repair needs, or the deadline of a trial.
+fn act_on(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, slots: Option<&state::Standing>) {
+    let Some(slots) = slots else { return };
+    if slots.then == Then::Reboot {
+        journal.cry(&format!("slot state: {}; reboot", state::describe(slots.verdict)));
+        dead_end::end_machine(journal, vigil, End::Reboot);
+    }
+    journal.fact("slot-state", &state::describe(slots.verdict));
+    if let Verdict::Trial(..) = slots.verdict {
+        journal.step("trial", Instead(Degraded, "a hang may last"), state::reboot_on_trouble);
+        vigil.set_deadline(Duration::from_secs(settings.trial_deadline));
+    }
+}
+
 /// The slot that boots where neither a boot loader nor a person says which.
 const USUAL: Slot = Slot::A;
 
 /// The wanted slot, the other, the factory image, what we stand on: the first that can be mounted and could boot.
 fn mount_image(
     journal: &mut Journal,
-    settings: &Settings,
-    requests: Requests,
+    order: [Slot; 2],
     stage: &Stage,
     standing: Standing,
     (arrivals, wait): (Option<&Arrivals>, Duration),
@@ -187,7 +215,7 @@ fn mount_image(
         let image = journal.step("slot", Instead(Failed, "the root as it is"), || slot::show_root(stage));
         return image.ok_or_else(|| "the root cannot be shown as the slot".to_owned());
     }
-    let [first, second] = order(settings.slot, requests.slot, settings.loaded.unwrap_or(USUAL));
+    let [first, second] = order;
     // One wait is enough: the images lie on one disk.
     let ways = [
         (Image::Slot(first), wait, "the other slot"),
@@ -311,6 +339,10 @@ fn hand_over(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, cmdl
                 summarize(journal, &path.display().to_string());
                 match settings.watchdog_handover {
                     WatchdogHandover::Keep => vigil.leave_running(),
+                    WatchdogHandover::Stop if vigil.is_on_trial() => {
+                        journal
+                            .step("keep watchdog", Instead(Degraded, "a hang is not ended"), || vigil.leave_keeper());
+                    }
                     WatchdogHandover::Stop => {
                         journal.step("stop watchdog", Instead(Degraded, "the next init must feed it"), || vigil.stop());
                     }

@@ -20,6 +20,7 @@ mod reset;
 mod root;
 mod shutdown;
 mod slot;
+mod state;
 mod supervise;
 mod tools;
 mod watchdog;
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "--version") {
         println!("gg-init {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == watchdog::KEEPER) {
+        return watchdog::keep();
     }
     if gg_sys::process::own_pid() != 1 {
         eprintln!("gg-init: this is PID 1 of a device; the kernel starts it, as /init or by init=/sbin/gg-init");

@@ -1,19 +1,28 @@
-//! The watchdog in our hands: fed while we wait for anything, so that a boot that hangs ends in a reset.
+//! The watchdog in our hands: fed while we wait for anything, so that a boot that hangs ends in a reset. A slot on trial
+//! has a deadline: who is not confirmed by then is no longer fed for.
 
 use std::path::Path;
 
-use gg_sys::signal::Inbox;
-use gg_sys::watchdog::Watchdog;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use gg_sys::signal::Inbox;
+use gg_sys::watchdog::Watchdog;
+
 use crate::journal::{Done, Failure};
+use crate::state;
 
 /// Who sleeps, sleeps here: the watchdog is fed meanwhile, and children that ended wake us.
 #[derive(Debug, Default)]
 pub(crate) struct Vigil {
     watchdog: Option<Watchdog>,
     inbox: Option<Inbox>,
+    deadline: Option<Deadline>,
 }
+
+/// When a slot on trial must be confirmed.
+#[derive(Clone, Copy, Debug)]
+struct Deadline(Instant);
 
 impl Vigil {
     /// Signals are read from here on; until then the kernel ignores those to PID 1.
@@ -36,7 +45,22 @@ impl Vigil {
         Ok(Done::Well((), what))
     }
 
+    /// From now on it is fed for so long, and longer only once the slot is confirmed.
+    pub(crate) fn set_deadline(&mut self, time: Duration) {
+        self.deadline = Some(Deadline(Instant::now() + time));
+    }
+
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.deadline.is_some()
+    }
+
     pub(crate) fn feed(&mut self) {
+        if self.deadline.is_some_and(|Deadline(end)| Instant::now() >= end) {
+            if !state::is_confirmed() {
+                return;
+            }
+            self.deadline = None;
+        }
         if let Some(watchdog) = &mut self.watchdog {
             // One that cannot be fed resets the machine: nothing better can be done about it here.
             let _ = watchdog.feed();
@@ -55,6 +79,24 @@ impl Vigil {
     pub(crate) fn leave_running(&mut self) {
         self.feed();
         self.watchdog = None;
+    }
+
+    /// Leaves it to a process of its own that feeds it until the slot on trial is confirmed or its deadline is over:
+    /// the next init knows of neither.
+    pub(crate) fn leave_keeper(&mut self) -> Result<Done<()>, Failure> {
+        let Some(Deadline(end)) = self.deadline else { return Ok(Done::Well((), String::new())) };
+        let Some(watchdog) = self.watchdog.take() else { return Ok(Done::Well((), "there is none".to_owned())) };
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        let timeout = watchdog.timeout();
+        let started = Command::new("/proc/self/exe")
+            .args([KEEPER, &left.to_string(), &timeout.to_string()])
+            .stdin(watchdog.into_file())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = started.map_err(|cause| Failure::new("start", "the keeper of the watchdog", cause))?;
+        // It is the next init's child, and outlives every waiting of ours.
+        Ok(Done::Well((), format!("process {}, for {left} s", child.id())))
     }
 
     /// The signals that wait.
@@ -87,5 +129,29 @@ impl Vigil {
     pub(crate) fn drain(&self) {
         let Some(inbox) = &self.inbox else { return };
         while let Ok(Some(_)) = inbox.take() {}
+    }
+}
+
+/// The first argument of the process that [`Vigil::leave_keeper`] starts; the seconds until the deadline and those of
+/// the watchdog follow.
+pub(crate) const KEEPER: &str = "--keep-watchdog";
+
+/// Feeds the watchdog that is its standard input until the slot is confirmed, then stops it. At the deadline it leaves
+/// it running: the machine is reset, and the try is spent.
+pub(crate) fn keep() -> ExitCode {
+    let number = |index| std::env::args().nth(index).and_then(|text| text.parse().ok());
+    let (Some(left), Some(timeout)) = (number(2), number(3)) else { return ExitCode::from(64) };
+    let Ok(mut watchdog) = Watchdog::from_stdin(timeout) else { return ExitCode::FAILURE };
+    let end = Instant::now() + Duration::from_secs(left);
+    let meal = Duration::from_secs((timeout / 3).clamp(1, 10));
+    loop {
+        if state::is_confirmed() {
+            return if watchdog.stop().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        if Instant::now() >= end {
+            return ExitCode::FAILURE;
+        }
+        let _ = watchdog.feed();
+        std::thread::sleep(meal.min(end.saturating_duration_since(Instant::now())));
     }
 }

@@ -2,6 +2,8 @@
 
 /// GPT labels of the partitions.
 pub mod label {
+    pub const ESP: &str = "gg-esp";
+    pub const STATE: &str = "gg-state";
     pub const SLOT_A: &str = "gg-a";
     pub const SLOT_B: &str = "gg-b";
     pub const RESCUE: &str = "gg-rescue";

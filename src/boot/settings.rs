@@ -9,12 +9,15 @@ use std::fmt;
 
 use crate::data::Policy;
 use crate::slot::{Slot, Wanted};
+use crate::state::device::Kind;
 
 /// All settings, with their defaults where nobody said anything.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     pub slot: Wanted,
     pub loaded: Option<Slot>,
+    pub backend: Loader,
+    pub trial_deadline: u64,
     pub data: Policy,
     pub overlay: Overlay,
     pub overlay_size: u64,
@@ -55,6 +58,16 @@ pub enum Cgroup {
 pub enum WatchdogHandover {
     Stop,
     Keep,
+}
+
+/// Who keeps which slot boots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loader {
+    /// GRUB with our script where the boot loader says what it loaded and `gg-esp` is there, else nobody.
+    Auto,
+    /// Nobody: the slots are chosen by hand.
+    None,
+    This(Kind),
 }
 
 /// What a factory reset erases.
@@ -116,6 +129,27 @@ pub const TABLE: &[Setting] = &[
         default: "",
         about: "The slot that the kernel was loaded from, as the boot loader says.",
         set: |settings, value| Slot::parse(value).map(|slot| settings.loaded = Some(slot)),
+    },
+    Setting {
+        name: "backend",
+        values: "auto, none, grub, grub-rauc, init-switch",
+        default: "auto",
+        about: "Who keeps which slot boots; auto is GRUB where it says what it loaded, else nobody.",
+        set: |settings, value| {
+            settings.backend = match value {
+                "auto" => Loader::Auto,
+                "none" => Loader::None,
+                kind => Loader::This(Kind::parse(kind)?),
+            };
+            Some(())
+        },
+    },
+    Setting {
+        name: "trial-deadline",
+        values: "10 to 86400, seconds",
+        default: "600",
+        about: "How long a slot on trial may take to be confirmed before the watchdog is no longer fed.",
+        set: |settings, value| number(value, 10, 86400).map(|deadline| settings.trial_deadline = deadline),
     },
     Setting {
         name: "data",
@@ -267,6 +301,8 @@ impl Default for Settings {
         Self {
             slot: Wanted::Usual,
             loaded: None,
+            backend: Loader::Auto,
+            trial_deadline: 600,
             data: Policy::Fsck,
             overlay: Overlay::Data,
             overlay_size: 25,

@@ -19,12 +19,15 @@
 
 pub mod backend;
 mod crc;
+pub mod device;
 pub mod fat;
 pub mod grubenv;
 pub mod machine;
 pub mod medium;
 pub mod record;
 pub mod ring;
+#[cfg(any(test, feature = "simulator"))]
+pub mod simulator;
 pub mod slots;
 pub mod store;
 pub mod variables;

@@ -173,7 +173,7 @@ fn extent(file: impl AsFd, size: u64) -> io::Result<Option<Extent>> {
     let request = unsafe { Updater::<FS_IOC_FIEMAP, Fiemap>::new(&mut map) };
     // SAFETY: as above; the memory outlives the call.
     unsafe { ioctl(file, request) }?;
-    let length = (map.logical + map.extent_length).min(u64::MAX);
+    let length = map.logical.saturating_add(map.extent_length);
     Ok((map.mapped > 0 && map.logical == 0).then_some(Extent { length, flags: map.extent_flags }))
 }
 

@@ -28,6 +28,17 @@ impl Watchdog {
         Ok(Self { device, timeout })
     }
 
+    /// Takes the one that another process handed over as standard input: `dup(2)`.
+    pub fn from_stdin(timeout: u64) -> io::Result<Self> {
+        let device = rustix::io::dup(rustix::stdio::stdin())?;
+        Ok(Self { device: File::from(device), timeout })
+    }
+
+    /// The device itself, still running, to hand it over.
+    pub fn into_file(self) -> File {
+        self.device
+    }
+
     /// Seconds until the reset when nobody feeds it.
     pub fn timeout(&self) -> u64 {
         self.timeout

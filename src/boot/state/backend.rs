@@ -67,6 +67,11 @@ pub trait Backend {
     /// This slot boots from now on, and nothing is on trial. Another that was on trial is noted as failed.
     fn set_confirmed(&self, slot: Slot) -> Result<(), BackendError>;
 
+    /// Never falls back to this slot until it is set on trial. For boot loaders that would try one whatever is in it.
+    fn disable(&self, _slot: Slot) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Forgets which trial failed, once that is in the record.
     fn forget_failed(&self) -> Result<(), BackendError> {
         Ok(())

@@ -78,6 +78,8 @@ pub enum Effect {
     Write(Box<Record>),
     SetTrial(Slot, u8),
     SetConfirmed(Slot),
+    /// Not to be fallen back to while it is being written.
+    Disable(Slot),
     ForgetFailed,
     /// Diagnostics: it may fail.
     Log(What, Slot, u8, Reason),
@@ -172,10 +174,10 @@ impl Situation {
         if candidate.key_epoch == key_epoch && candidate.level < floor {
             return Err(Refusal::BelowFloor(floor));
         }
-        if matches!(self.found(candidate), Some(ImageState::Writing | ImageState::Valid)) {
-            return Ok(vec![]);
-        }
         let target = self.target();
+        if matches!(self.found(candidate), Some(ImageState::Writing | ImageState::Valid)) {
+            return Ok(vec![Effect::Disable(target)]);
+        }
         let mut next = self.record.clone();
         *next.image_mut(target) = Image {
             state: ImageState::Writing,
@@ -187,7 +189,7 @@ impl Situation {
         next.levels[target.index()] = candidate.level;
         next.next_floor = candidate.floor;
         next.next_key_epoch = candidate.key_epoch;
-        Ok(vec![write(next)])
+        Ok(vec![write(next), Effect::Disable(target)])
     }
 
     /// Step 5: the slot holds all of it.

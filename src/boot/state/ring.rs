@@ -137,12 +137,17 @@ impl<M: Medium> Ring<M> {
 
     /// What is still there, oldest first.
     pub fn events(&self) -> io::Result<Vec<Event>> {
-        let mut all = vec![0; self.entries as usize * SECTOR];
-        self.medium.read(self.at, &mut all)?;
-        let (sectors, _) = all.as_chunks::<SECTOR>();
-        let mut events: Vec<Event> = sectors.iter().filter_map(Event::decode).collect();
+        let mut events = Vec::new();
+        self.each(|event| events.push(event))?;
         events.sort_by_key(|event| event.number);
         Ok(events)
+    }
+
+    fn each(&self, mut act: impl FnMut(Event)) -> io::Result<()> {
+        let mut all = vec![0; self.entries as usize * SECTOR];
+        self.medium.read(self.at, &mut all)?;
+        all.as_chunks::<SECTOR>().0.iter().filter_map(Event::decode).for_each(&mut act);
+        Ok(())
     }
 
     /// Writes one over the oldest; its number is given here.
@@ -150,7 +155,8 @@ impl<M: Medium> Ring<M> {
         if self.entries == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let last = self.events()?.last().map_or(0, |last| last.number);
+        let mut last = 0;
+        self.each(|event| last = last.max(event.number))?;
         event.number = last.wrapping_add(1).max(1);
         self.medium.write(self.at + event.number % self.entries * SECTOR as u64, &event.encode())?;
         self.medium.flush()

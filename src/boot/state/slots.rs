@@ -95,8 +95,9 @@ impl<'a, M: Medium> Slots<'a, M> {
     }
 
     pub fn status(&self) -> Result<Status, SlotsError> {
-        let Situation { record, view, booted, .. } = self.situation()?;
-        let phase = self.situation()?.phase();
+        let situation = self.situation()?;
+        let phase = situation.phase();
+        let Situation { record, view, booted, .. } = situation;
         Ok(Status { phase, booted, record, view })
     }
 
@@ -109,24 +110,24 @@ impl<'a, M: Medium> Slots<'a, M> {
             Some(ImageState::Valid) => Progress::Complete,
             _ => Progress::New,
         };
-        self.ask(Event::Install(candidate), now).map(drop)?;
+        self.ask(Event::Install(candidate), now).map(|_| ())?;
         Ok(Plan { target: situation.target(), progress })
     }
 
     /// Step 5: the target holds all of it: written, flushed, read back.
     pub fn mark_written(&self, now: u64) -> Result<(), SlotsError> {
-        self.ask(Event::Written, now).map(drop)
+        self.ask(Event::Written, now).map(|_| ())
     }
 
     /// Steps 7 and 8: the next boot is a trial, at most so many times. Called again it does what is left to do.
     /// A good former version is armed the same way: that is a rollback that somebody asks for.
     pub fn arm(&self, tries: u8, deployment: [u8; 36], now: u64) -> Result<(), SlotsError> {
-        self.ask(Event::Arm { tries, deployment }, now).map(drop)
+        self.ask(Event::Arm { tries, deployment }, now).map(|_| ())
     }
 
     /// Steps 13 and 14: the slot that runs is good. Fine if it is known already.
     pub fn confirm(&self, now: u64) -> Result<(), SlotsError> {
-        self.ask(Event::Confirm, now).map(drop)
+        self.ask(Event::Confirm, now).map(|_| ())
     }
 
     /// Step R2: the slot that runs on trial is given up; the caller reboots.
@@ -136,12 +137,12 @@ impl<'a, M: Medium> Slots<'a, M> {
 
     /// Forgets what was installed, or calls off a trial that has not begun; the image then stays installed.
     pub fn cancel(&self, now: u64) -> Result<(), SlotsError> {
-        self.ask(Event::Cancel, now).map(drop)
+        self.ask(Event::Cancel, now).map(|_| ())
     }
 
     /// The slot that does not run is not to be used until it is installed anew.
     pub fn mark_bad(&self, slot: Slot, now: u64) -> Result<(), SlotsError> {
-        self.ask(Event::MarkBad(slot), now).map(drop)
+        self.ask(Event::MarkBad(slot), now).map(|_| ())
     }
 
     /// What this boot means, and settles it. An ordinary one writes nothing. Called once a boot, by PID 1, or by the
@@ -171,9 +172,12 @@ impl<'a, M: Medium> Slots<'a, M> {
         let mut then = Then::GoOn;
         for effect in effects {
             match effect {
-                Effect::Write(record) => drop(self.store.write(&record)?),
+                Effect::Write(record) => {
+                    self.store.write(&record)?;
+                }
                 Effect::SetTrial(slot, tries) => self.backend.set_trial(slot, tries)?,
                 Effect::SetConfirmed(slot) => self.backend.set_confirmed(slot)?,
+                Effect::Disable(slot) => self.backend.disable(slot)?,
                 Effect::ForgetFailed => self.backend.forget_failed()?,
                 Effect::Log(what, slot, left, reason) => self.log(ring::Event {
                     number: 0,

@@ -161,7 +161,7 @@ mod tests {
         let memory = memory();
         let store = Store::on_partition(&memory);
         let first = store.write(&Record::fresh(Slot::A)).unwrap();
-        store.write(&Record { left: 3, ..first.clone() }).unwrap();
+        store.write(&Record { left: 3, ..first }).unwrap();
         memory.0.borrow_mut()[100] ^= 1;
         let loaded = store.load();
         assert_eq!(loaded.record, Some(first.clone()));

@@ -54,6 +54,10 @@ impl<M: Medium> Backend for GrubRauc<M> {
         })
     }
 
+    fn disable(&self, slot: Slot) -> Result<(), BackendError> {
+        self.0.change(|variables| variables.set(names(slot).ok, "0"))
+    }
+
     fn forget_failed(&self) -> Result<(), BackendError> {
         self.0.change(|variables| variables.set("gg_failed", ""))
     }

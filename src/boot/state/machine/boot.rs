@@ -144,6 +144,10 @@ impl Found<'_> {
     /// Nothing is on trial, and both name the same slot.
     fn settled(&self) -> Boot {
         let Self { record, view, booted, .. } = *self;
+        if booted != record.ok && view.spent && !record.repaired && is_trusted(record, record.ok) {
+            // A boot loader that counts each boot, and one was cut: that says nothing about the slot.
+            return self.contradicted();
+        }
         if booted != record.ok {
             return self.fallen_through();
         }

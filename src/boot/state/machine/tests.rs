@@ -39,7 +39,7 @@ fn apply(situation: &mut Situation, effect: Effect) {
             *view = View { ok: Some(slot), trial: None, failed, spent: false };
         }
         Effect::ForgetFailed => view.failed = None,
-        Effect::Log(..) | Effect::Reboot => {}
+        Effect::Disable(_) | Effect::Log(..) | Effect::Reboot => {}
     }
 }
 
@@ -125,9 +125,9 @@ fn new_keys_bring_their_own_floor_when_committed() {
 fn installation_that_was_cut_is_known_again() {
     let situation = after(idle(), Event::Install(candidate()));
     assert_eq!(situation.found(&candidate()), Some(ImageState::Writing));
-    assert_eq!(situation.on(Event::Install(candidate()), 0), Ok(vec![]));
+    assert_eq!(situation.on(Event::Install(candidate()), 0), Ok(vec![Effect::Disable(B)]));
     let other = Candidate { manifest: [3; 32], ..candidate() };
-    assert_eq!(situation.on(Event::Install(other), 0).unwrap().len(), 1);
+    assert_eq!(situation.on(Event::Install(other), 0).unwrap().len(), 2);
 }
 
 #[test]

@@ -1,0 +1,207 @@
+//! Power cuts in process: a device of a few sectors lives through an update, and is cut after every write and flush,
+//! with every part of what was not flushed lost or there; then it must come up, as the oracles say, and update again.
+//!
+//! The disk keeps 512-byte sectors whole and nothing else: what was not flushed may arrive in any order, or not. The
+//! boot loaders are models of their scripts; the slot state is the product's own code.
+
+mod device;
+mod disk;
+mod life;
+mod loader;
+
+pub use life::{Destiny, Outcome};
+pub use loader::Loader;
+
+use std::fmt;
+
+use device::Device;
+use disk::Disk;
+use life::{Plan, live};
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Of every so many first cuts, one is followed by a second cut at every place; 1 does all.
+    pub second_cut_every: usize,
+    pub seed: u64,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Crash states that were brought up.
+    pub states: u64,
+    /// One line for each oracle that did not hold.
+    pub violations: Vec<String>,
+    /// The most sector writes to record and environment that one update took, and that one ordinary boot took.
+    pub writes_of_update: usize,
+    pub writes_of_boot: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "states={} violations={} writes_of_update={} writes_of_boot={}",
+            self.states,
+            self.violations.len(),
+            self.writes_of_update,
+            self.writes_of_boot
+        )
+    }
+}
+
+/// Every boot loader, every way an update can go.
+pub fn run(effort: Effort) -> Report {
+    let mut report = Report::default();
+    for loader in Loader::ALL {
+        for destiny in Destiny::ALL {
+            run_one(loader, destiny, effort, &mut report);
+        }
+    }
+    report
+}
+
+fn run_one(loader: Loader, destiny: Destiny, effort: Effort, report: &mut Report) {
+    let plan = Plan { loader, destiny, wanted: 2 };
+    let mut random = Random(effort.seed ^ 0x9e37_79b9_7f4a_7c15);
+    let start = Device::new(loader);
+    let whole = Disk::from(start.image().clone());
+    let outcome = live(&whole, plan);
+    judge(&outcome, plan, 0, &format!("{loader:?} {destiny:?} uncut"), report);
+    let quiet = Disk::from(whole.image());
+    let _ = live(&quiet, plan);
+    // A boot loader that counts each boot writes at each.
+    if !loader.counts_each_boot() && destiny == Destiny::Good {
+        report.writes_of_update = report.writes_of_update.max(whole.state_writes());
+        report.writes_of_boot = report.writes_of_boot.max(quiet.state_writes());
+    }
+    let mut count = 0;
+    for (place, image) in whole.crashes(&mut random) {
+        let name = format!("{loader:?} {destiny:?} cut at {place}");
+        let second = Disk::from(image);
+        let outcome = live(&second, plan);
+        report.states += 1;
+        judge(&outcome, plan, 1, &name, report);
+        update_again(&second, plan, &name, report);
+        count += 1;
+        if count % effort.second_cut_every == 0 {
+            for (place, image) in second.crashes(&mut random) {
+                let third = Disk::from(image);
+                let outcome = live(&third, plan);
+                report.states += 1;
+                let name = format!("{name} and at {place}");
+                judge(&outcome, plan, 2, &name, report);
+                if report.states % 16 == 0 {
+                    update_again(&third, plan, &name, report);
+                }
+            }
+        }
+    }
+}
+
+/// O5: whatever happened, the next update succeeds.
+fn update_again(disk: &Disk, plan: Plan, name: &str, report: &mut Report) {
+    let next = Plan { destiny: Destiny::Good, wanted: 3, ..plan };
+    let outcome = live(&Disk::from(disk.image()), next);
+    if outcome.version != Some(3) {
+        report.violations.push(format!("{name}: O5: the next update ended with {outcome}"));
+    }
+}
+
+fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: &str, report: &mut Report) {
+    let mut violate = |text: String| report.violations.push(format!("{name}: {text}: {outcome}"));
+    if let Some(incomplete) = outcome.incomplete {
+        violate(format!("O1: slot {incomplete:?} was booted, and is not complete"));
+    }
+    let one_try = plan.loader.counts_to() == 1;
+    let lawful: &[u8] = match plan.destiny {
+        // A cut during the only try spends it.
+        Destiny::Good if one_try && cuts > 0 => &[1, 2],
+        Destiny::Good => &[2],
+        Destiny::Hangs | Destiny::Unhealthy | Destiny::Garbage | Destiny::Cancelled => &[1],
+    };
+    if !outcome.version.is_some_and(|version| lawful.contains(&version)) {
+        violate("O2: not the version of the table".to_owned());
+    }
+    if !outcome.data_is_whole {
+        violate("O3: data was changed".to_owned());
+    }
+    if outcome.boots > u32::from(plan.loader.counts_to()) + 4 {
+        violate("O4: too many boots".to_owned());
+    }
+    if !outcome.is_told_right(plan) {
+        violate("O6: the status is not what happened".to_owned());
+    }
+}
+
+/// X12: the halves of the state destroyed, or in contradiction, in every combination.
+pub fn run_destroyed(seed: u64) -> Report {
+    let mut report = Report::default();
+    for loader in [Loader::Grub, Loader::GrubRauc] {
+        for case in device::contradictions() {
+            let device = Device::contradicting(loader, case, &mut Random(seed | 1));
+            let disk = Disk::from(device.image().clone());
+            let plan = Plan { loader, destiny: Destiny::Good, wanted: 1 };
+            let outcome = life::settle(&disk, plan, case.booted);
+            report.states += 1;
+            let name = format!("{loader:?} {case:?}");
+            if outcome.incomplete.is_some() || outcome.version.is_none() {
+                report.violations.push(format!("{name}: O1: {outcome}"));
+            }
+            if outcome.boots > u32::from(loader.counts_to()) + 4 {
+                report.violations.push(format!("{name}: O4: {outcome}"));
+            }
+            // A record that knows which slot is confirmed is believed, whatever the environment says.
+            if let Some(confirmed) = case.confirmed_by_record() {
+                let wrong = outcome.running != Some(confirmed)
+                    && !(case.is_trial_of_other(loader) && outcome.running.is_some());
+                if wrong {
+                    report.violations.push(format!("{name}: O2: {outcome}"));
+                }
+            }
+            update_again(&disk, Plan { wanted: 3, ..plan }, &name, &mut report);
+        }
+    }
+    report
+}
+
+/// Enough chance for sampling, and the same each time: xorshift.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn update_survives_every_power_cut() {
+        let report = run(Effort { second_cut_every: 9, seed: 7 });
+        println!("slots-simulator: {report}");
+        for violation in report.violations.iter().take(20) {
+            println!("{violation}");
+        }
+        assert_eq!(report.violations.len(), 0);
+        assert!(report.states >= 100_000, "{report}");
+        assert_eq!(report.writes_of_boot, 0);
+    }
+
+    #[test]
+    fn destroyed_state_is_settled() {
+        let report = run_destroyed(7);
+        println!("slots-simulator, destroyed: {report}");
+        for violation in report.violations.iter().take(20) {
+            println!("{violation}");
+        }
+        assert_eq!(report.violations.len(), 0);
+    }
+}
