@@ -1,6 +1,6 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
-//! - lower: [`config`], [`pubsub`], [`supervisor`], [`telemetry`]
+//! - lower: [`config`], [`ota`], [`pubsub`], [`supervisor`], [`telemetry`]
 //! - middle: [`access`], [`clients`], [`debug_password`]
 //! - upper: [`deploy`]
 
@@ -9,6 +9,7 @@ pub mod clients;
 pub mod config;
 pub mod debug_password;
 pub mod deploy;
+pub mod ota;
 pub mod pubsub;
 pub mod supervisor;
 pub mod telemetry;

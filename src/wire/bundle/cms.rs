@@ -75,8 +75,7 @@ impl<'a> SignedData<'a> {
         if !(1..=5).contains(&version) {
             return Err(CmsError::Version { found: version });
         }
-        // Which digests will be needed: a hint, and each signer says its own.
-        data.value(der::SET)?;
+        let mut digests = data.inside(der::SET)?;
         let content = encapsulated(&mut data)?;
         let certificates = match data.optional(der::context(0))? {
             Some(set) => certificates(set.content)?,
@@ -98,6 +97,15 @@ impl<'a> SignedData<'a> {
         }
         if signers.is_empty() {
             return Err(CmsError::Unsigned);
+        }
+        // A hint which digests will be needed. Nobody signed it, so it may say nothing that the signers do not.
+        let mut hinted = Vec::new();
+        while !digests.is_empty() {
+            hinted.push(Digest::decode(&mut digests).map_err(CmsError::Hint)?);
+        }
+        let is_used = |digest: &Digest| signers.iter().any(|signer: &Signer<'_>| signer.digest == *digest);
+        if !signers.iter().all(|signer| hinted.contains(&signer.digest)) || !hinted.iter().all(is_used) {
+            return Err(CmsError::Digests);
         }
         Ok(Self { content, certificates, signers })
     }
@@ -271,6 +279,10 @@ pub enum CmsError {
     Content { id: String },
     #[error("the signature brings revocation lists; they belong into the device's own configuration")]
     RevocationLists,
+    #[error("a digest that the signature announces is not accepted")]
+    Hint(#[source] AlgorithmError),
+    #[error("the signature announces other digests than its signers use")]
+    Digests,
     #[error("nobody has signed")]
     Unsigned,
     #[error("more than {most} {what}")]

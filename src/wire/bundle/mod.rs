@@ -19,6 +19,7 @@ pub mod der;
 pub mod ini;
 pub mod manifest;
 pub mod oid;
+pub mod pem;
 pub mod policy;
 pub mod signature;
 pub mod trailer;

@@ -1,0 +1,6 @@
+//! Updates of the system image: whom to trust, what a bundle is, and how it gets into a slot.
+//!
+//! The order is the security: [`trust`] verifies the signature of a bundle before its manifest is read, the manifest has
+//! the root of a tree that each block of the bundle is verified against before it is looked into.
+
+pub mod trust;
