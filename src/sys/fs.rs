@@ -48,6 +48,14 @@ pub fn sync_file_system(file: &File) -> io::Result<()> {
     Ok(rustix::fs::syncfs(file)?)
 }
 
+/// Lets go of what the page cache has of the first `until` bytes: `POSIX_FADV_DONTNEED` of posix_fadvise(2). Advice, so
+/// nothing is lost when it is not followed.
+pub fn forget_cached(file: &File, until: u64) {
+    if let Some(length) = std::num::NonZeroU64::new(until) {
+        let _ = rustix::fs::fadvise(file, 0, Some(length), rustix::fs::Advice::DontNeed);
+    }
+}
+
 /// Gives `path` and everything below it to `uid:gid`, never through a symbolic link: fchownat(2).
 ///
 /// Whoever may write below `path` may rearrange it meanwhile, so the walk goes from directory to directory by

@@ -185,6 +185,22 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Reads the manifest that a bundle is to be made of, the same that RAUC takes: it names files, and what is found
+    /// out of them is not there yet.
+    pub fn draft(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let mut ini = Ini::decode(bytes)?;
+        let mut bundle = ini.take("bundle");
+        let format = bundle.take("format")?;
+        if let Some(other) = format.filter(|format| format != "verity") {
+            return Err(bundle.value_error("format", &other).into());
+        }
+        bundle.set("format", "verity");
+        bundle.set("verity-hash", &hex(&[0; 32]));
+        bundle.set("verity-salt", &hex(&[0; 32]));
+        ini.groups.push(bundle);
+        Self::decode(ini.encode().as_bytes())
+    }
+
     pub fn encode(&self) -> String {
         let mut ini = Ini::default();
         let mut update = Group::new("update");
@@ -207,6 +223,11 @@ impl Manifest {
             Format::Plain => {}
         }
         ini.groups.push(bundle);
+        if let Some(handler) = &self.handler {
+            let mut group = Group::new("handler");
+            group.set("filename", handler.as_str());
+            ini.groups.push(group);
+        }
         if let Some(hook) = &self.hook {
             let mut hooks = Group::new("hooks");
             hooks.set("filename", hook.as_str());

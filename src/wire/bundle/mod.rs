@@ -22,6 +22,7 @@ pub mod oid;
 pub mod pem;
 pub mod policy;
 pub mod signature;
+pub mod squashfs;
 pub mod trailer;
 pub mod verity;
 

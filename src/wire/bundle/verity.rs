@@ -127,6 +127,14 @@ impl Builder {
         }
     }
 
+    /// Takes another first block: a superblock is known when all else is.
+    pub fn replace_first(&mut self, block: &[u8; BLOCK_SIZE]) {
+        let hash = self.hash(block);
+        if let Some(first) = self.hashes.get_mut(..HASH) {
+            first.copy_from_slice(&hash);
+        }
+    }
+
     fn hash(&self, block: &[u8]) -> Hash {
         let mut hash = self.salted.clone();
         hash.update(block);
