@@ -15,6 +15,7 @@ pub mod dev;
 pub mod greengrassd;
 mod help;
 pub mod keeper;
+pub mod ota;
 #[cfg(feature = "check")]
 pub mod recipe;
 
@@ -63,6 +64,7 @@ static APPLETS: &[Applet] = &[
     },
     Applet { names: &["keeper"], summary: None, run: keeper::run },
     #[cfg(feature = "check")]
+    Applet { names: &["ota"], summary: Some("make, verify and install updates of the system image"), run: ota::run },
     Applet {
         names: &["recipe"],
         summary: Some("check recipes: accepted, or refused with field, line and reason"),

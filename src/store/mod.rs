@@ -10,6 +10,7 @@ pub mod lock;
 pub mod paths;
 pub mod recipes;
 pub mod scratch;
+pub mod slot_device;
 pub mod socket_file;
 pub mod tree;
 

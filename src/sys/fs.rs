@@ -39,6 +39,10 @@ pub fn space(path: &Path) -> io::Result<Space> {
 
 /// For open(2): fail if the last part of the path is a symbolic link.
 pub const O_NOFOLLOW: i32 = libc::O_NOFOLLOW;
+/// For open(2): past the page cache.
+pub const O_DIRECT: i32 = libc::O_DIRECT;
+/// For open(2): of a block device, only if nobody has mounted it.
+pub const O_EXCL: i32 = libc::O_EXCL;
 /// For open(2): do not wait for the other end of a pipe.
 pub const O_NONBLOCK: i32 = libc::O_NONBLOCK;
 

@@ -4,4 +4,6 @@
 //! the root of a tree that each block of the bundle is verified against before it is looked into.
 
 pub mod bundle;
+pub mod install;
+pub mod settings;
 pub mod trust;

@@ -1,0 +1,171 @@
+//! `greengrass ota bundle`: make, look at and verify bundles.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use ring::digest;
+
+use super::trust::{TrustArguments, now, refused, source};
+use super::{Failure, Output, print};
+use crate::service::ota::bundle::create::create;
+use crate::service::ota::bundle::{Bundle, BundleError, Contents, FileSource, MAX_CHUNK};
+use crate::service::ota::trust::sign::{Padding, Signatory};
+use crate::store::file;
+
+/// Bytes a file with a key or certificates may have.
+const MAX_FILE: u64 = 1 << 20;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Make a bundle of a folder with manifest.raucm and the files that it names
+    #[command(after_help = "The folder is the one that `rauc bundle` takes. A manifest.raucm, to begin with:\n\n\
+        \x20 [update]\n\x20 compatible=my-board\n\x20 version=1.2.0\n\n\x20 [bundle]\n\x20 format=verity\n\n\
+        \x20 [image.rootfs]\n\x20 filename=rootfs.squashfs\n\n\
+        \x20 [meta.greengrass]\n\x20 floor=12\n\n\
+        Several --key and --cert, in pairs, make a bundle that several have signed.\n\
+        The time in the signature is SOURCE_DATE_EPOCH if it is set.")]
+    Create(CreateArguments),
+    /// Tell what is in a bundle and who signed it
+    Info(InfoArguments),
+    /// Read all of a bundle: signatures, every block, the SHA-256 of every image
+    Verify(VerifyArguments),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CreateArguments {
+    /// Private key in a PEM file (PKCS#8): RSA, P-256, P-384 or Ed25519
+    #[arg(long, required = true, value_name = "PEM")]
+    key: Vec<PathBuf>,
+    /// Certificate of the key, and behind it those of authorities between it and the root
+    #[arg(long, required = true, value_name = "PEM")]
+    cert: Vec<PathBuf>,
+    /// Let RSA keys sign by PSS, not PKCS#1 v1.5
+    #[arg(long)]
+    pss: bool,
+    folder: PathBuf,
+    bundle: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InfoArguments {
+    #[command(flatten)]
+    trust: TrustArguments,
+    /// Do not verify anything
+    #[arg(long)]
+    no_verify: bool,
+    /// Print the manifest as it is signed, byte by byte: for a detached signature
+    #[arg(long)]
+    manifest: bool,
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    bundle: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct VerifyArguments {
+    #[command(flatten)]
+    trust: TrustArguments,
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    bundle: PathBuf,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Create(arguments) => arguments.run(),
+            Self::Info(arguments) => arguments.run(),
+            Self::Verify(arguments) => arguments.run(),
+        }
+    }
+}
+
+impl CreateArguments {
+    fn run(&self) -> Result<Vec<u8>, Failure> {
+        if self.key.len() != self.cert.len() {
+            return Err(Failure::Usage("there must be as many --cert as --key".to_owned()));
+        }
+        let padding = if self.pss { Padding::Pss } else { Padding::Pkcs1 };
+        let read = |path: &PathBuf| {
+            let missing =
+                || Failure::Open { path: path.display().to_string(), cause: std::io::ErrorKind::NotFound.into() };
+            file::read(path, MAX_FILE)?.ok_or_else(missing)
+        };
+        let mut signatories = Vec::new();
+        for (key, cert) in self.key.iter().zip(&self.cert) {
+            let signatory = Signatory::from_pem(&read(key)?, &read(cert)?, padding);
+            signatories.push(signatory.map_err(|cause| Failure::Key { path: key.display().to_string(), cause })?);
+        }
+        let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+        create(&self.folder, &self.bundle, &signatories, epoch.unwrap_or_else(now))?;
+        let source = source(&self.bundle)?;
+        let bundle = Bundle::open_unverified(&source).map_err(|cause| refused(&self.bundle, cause))?;
+        Ok(print::text(&bundle, None).into_bytes())
+    }
+}
+
+impl InfoArguments {
+    fn run(&self) -> Result<Vec<u8>, Failure> {
+        let source = source(&self.bundle)?;
+        let bundle = if self.no_verify {
+            Bundle::open_unverified(&source).map_err(|cause| refused(&self.bundle, cause))?
+        } else {
+            self.trust.open(&self.trust.settings()?, &self.bundle, &source)?
+        };
+        if self.manifest {
+            return Ok(bundle.signed);
+        }
+        Ok(match self.output {
+            Output::Text => print::text(&bundle, None),
+            Output::Json => print::json(&bundle, None),
+        }
+        .into_bytes())
+    }
+}
+
+impl VerifyArguments {
+    fn run(&self) -> Result<Vec<u8>, Failure> {
+        let source = source(&self.bundle)?;
+        let bundle = self.trust.open(&self.trust.settings()?, &self.bundle, &source)?;
+        let compression = verify(&bundle, &source).map_err(|cause| refused(&self.bundle, cause))?;
+        Ok(match self.output {
+            Output::Text => print::text(&bundle, Some(compression)),
+            Output::Json => print::json(&bundle, Some(compression)),
+        }
+        .into_bytes())
+    }
+}
+
+/// Reads everything. Returns how the squashfs is packed.
+fn verify(bundle: &Bundle, source: &FileSource) -> Result<&'static str, BundleError> {
+    let mut reader = bundle.reader(source);
+    let mut at = 0;
+    while at < bundle.data_size() {
+        let length = (bundle.data_size() - at).min(MAX_CHUNK as u64);
+        reader.view(at, usize::try_from(length).unwrap_or(MAX_CHUNK))?;
+        at += length;
+        reader.is_done_until(at);
+    }
+    let contents = Contents::open(&mut reader)?;
+    let mut unpacker = contents.unpacker();
+    let mut room = vec![0; MAX_CHUNK];
+    for image in &bundle.manifest.images {
+        let Some(name) = &image.filename else { continue };
+        let mut chunks = contents.file(&mut reader, name)?;
+        let found = chunks.size();
+        if found != image.size {
+            let name = name.as_str().to_owned();
+            return Err(BundleError::FileSize { name, found, expected: image.size });
+        }
+        let mut hash = digest::Context::new(&digest::SHA256);
+        while let Some(chunk) = chunks.next(&mut reader)? {
+            chunk.unpack(&mut reader, &mut unpacker, &mut room)?;
+            hash.update(&room[..chunk.length]);
+            reader.is_done_until(chunk.source_end());
+        }
+        if image.sha256.is_some_and(|expected| hash.finish().as_ref() != expected) {
+            return Err(BundleError::FileDigest { name: name.as_str().to_owned() });
+        }
+    }
+    Ok(contents.compression())
+}

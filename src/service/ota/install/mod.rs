@@ -1,0 +1,278 @@
+//! Writing an image into a slot.
+//!
+//! ```text
+//! wipe the first MiB -> each piece: read, verify, unpack, write -> flush -> write the first MiB -> flush -> read back, hash
+//! ```
+//!
+//! The first MiB goes last, so that a slot that was cut off in the middle has no superblock and is nothing to anybody.
+//! Each block is verified before it is unpacked, and what is in the slot at the end is read past the cache and must have
+//! the SHA-256 of the manifest. When anything fails the first MiB is wiped again.
+//!
+//! A thread for each core does whole pieces: so one waits for the device while another unpacks, and nothing but a list of
+//! blocks is shared. Memory is two pieces a thread, whatever the image is.
+
+mod aligned;
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use ring::digest;
+
+use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
+use crate::store::slot_device::{ALIGNMENT, SlotDevice};
+use crate::wire::bundle::manifest::{Image, Kind};
+use aligned::Aligned;
+
+/// Threads at most: more than a small device's cores, and few enough for its memory.
+const MAX_THREADS: usize = 3;
+
+/// How far an installation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    pub phase: Phase,
+    pub done: u64,
+    pub total: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Write,
+    ReadBack,
+}
+
+/// Writes one image of the bundle into a slot, and returns how many bytes it has. `report` is called from any thread.
+///
+/// The caller has recorded that the slot is being written, and that nobody starts it.
+pub fn install(
+    bundle: &Bundle,
+    source: &dyn Source,
+    image: &Image,
+    slot: &dyn SlotDevice,
+    report: &(dyn Fn(Progress) + Sync),
+) -> Result<u64, InstallError> {
+    let not_installable = |why| InstallError::Kind { slot_class: image.slot_class.clone(), why };
+    match image.kind {
+        Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => {}
+        Kind::Tar | Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs nor vfat")),
+    }
+    if !image.hooks.is_empty() {
+        return Err(not_installable("it has hooks, which are not allowed here"));
+    }
+    let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
+        return Err(not_installable("the manifest names no file and SHA-256 for it"));
+    };
+    let mut reader = bundle.reader(source);
+    let contents = Contents::open(&mut reader)?;
+    let mut chunks = contents.file(&mut reader, name)?;
+    let size = chunks.size();
+    if size != image.size {
+        return Err(BundleError::FileSize { name: name.as_str().to_owned(), found: size, expected: image.size }.into());
+    }
+    if let Some(capacity) = slot.capacity()
+        && size > capacity
+    {
+        return Err(InstallError::TooSmall { capacity, size });
+    }
+    let job = Job { bundle, source, contents: &contents, slot, report, size };
+    wipe(slot, size)?;
+    let written = job.write(&mut reader, &mut chunks).and_then(|()| job.read_back(&expected));
+    if written.is_err() {
+        // The failure is what to tell; a slot that cannot even be wiped is recorded as unusable all the same.
+        let _ = wipe(slot, size);
+    }
+    written.map(|()| size)
+}
+
+struct Job<'a> {
+    bundle: &'a Bundle,
+    source: &'a dyn Source,
+    contents: &'a Contents,
+    slot: &'a dyn SlotDevice,
+    report: &'a (dyn Fn(Progress) + Sync),
+    size: u64,
+}
+
+/// What the threads share: where the next piece is.
+struct Queue<'q, 'a> {
+    reader: &'q mut Reader<'a>,
+    chunks: &'q mut Chunks,
+    /// One of them failed; the others need not go on.
+    is_over: bool,
+}
+
+impl Job<'_> {
+    fn write(&self, reader: &mut Reader<'_>, chunks: &mut Chunks) -> Result<(), InstallError> {
+        let Some(first) = chunks.next(reader)? else { return Ok(()) };
+        let queue = Mutex::new(Queue { reader, chunks, is_over: false });
+        let done = AtomicU64::new(0);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&queue, &done))).collect();
+            let mut result = self.work(&queue, &done);
+            for other in others {
+                let other = other.join().unwrap_or(Err(InstallError::Thread));
+                result = result.and(other);
+            }
+            result
+        })?;
+        self.sync()?;
+        let mut worker = Worker::new(self);
+        worker.piece(&first)?;
+        self.report(Phase::Write, self.size);
+        self.sync()
+    }
+
+    fn work(&self, queue: &Mutex<Queue<'_, '_>>, done: &AtomicU64) -> Result<(), InstallError> {
+        let mut worker = Worker::new(self);
+        loop {
+            let next = {
+                let Ok(mut queue) = queue.lock() else { return Err(InstallError::Thread) };
+                let Queue { reader, chunks, is_over } = &mut *queue;
+                if *is_over { Ok(None) } else { chunks.next(reader) }
+            };
+            let piece = match next {
+                Ok(None) => return Ok(()),
+                Ok(Some(chunk)) => worker.piece(&chunk).map(|()| chunk),
+                Err(cause) => Err(cause.into()),
+            };
+            match piece {
+                Ok(chunk) => {
+                    let length = chunk.length as u64;
+                    self.report(Phase::Write, done.fetch_add(length, Ordering::Relaxed) + length);
+                    worker.reader.is_done_until(chunk.source_end());
+                }
+                Err(cause) => {
+                    if let Ok(mut queue) = queue.lock() {
+                        queue.is_over = true;
+                    }
+                    return Err(cause);
+                }
+            }
+        }
+    }
+
+    fn sync(&self) -> Result<(), InstallError> {
+        self.slot.sync().map_err(InstallError::Sync)
+    }
+
+    fn report(&self, phase: Phase, done: u64) {
+        (self.report)(Progress { phase, done, total: self.size });
+    }
+
+    /// Hashes what is in the slot, while the next piece is read.
+    fn read_back(&self, expected: &[u8; 32]) -> Result<(), InstallError> {
+        let (full, next) = mpsc::sync_channel::<(Aligned, usize)>(1);
+        let (empty, free) = mpsc::sync_channel::<Aligned>(2);
+        for _ in 0..2 {
+            // Two fit.
+            let _ = empty.send(Aligned::new(MAX_CHUNK));
+        }
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || -> Result<(), InstallError> {
+                let mut at = 0;
+                while at < self.size {
+                    let Ok(mut buffer) = free.recv() else { return Ok(()) };
+                    let length = usize::try_from(self.size - at).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+                    let whole = padded(at, length, self.slot);
+                    let into = &mut buffer.bytes()[..whole];
+                    self.slot.read_at(into, at).map_err(|cause| InstallError::ReadBack { at, cause })?;
+                    if full.send((buffer, length)).is_err() {
+                        return Ok(());
+                    }
+                    at += length as u64;
+                }
+                Ok(())
+            });
+            let mut hash = digest::Context::new(&digest::SHA256);
+            let mut done = 0;
+            while let Ok((mut buffer, length)) = next.recv() {
+                hash.update(&buffer.bytes()[..length]);
+                done += length as u64;
+                self.report(Phase::ReadBack, done);
+                // Whoever reads may have finished.
+                let _ = empty.send(buffer);
+            }
+            reading.join().unwrap_or(Err(InstallError::Thread))?;
+            if hash.finish().as_ref() == expected { Ok(()) } else { Err(InstallError::Digest) }
+        })
+    }
+}
+
+/// One thread's own: reader, unpacker and room for a piece.
+struct Worker<'a> {
+    job: &'a Job<'a>,
+    reader: Reader<'a>,
+    unpacker: crate::wire::bundle::squashfs::compression::Unpacker,
+    buffer: Aligned,
+}
+
+impl<'a> Worker<'a> {
+    fn new(job: &'a Job<'a>) -> Self {
+        let reader = job.bundle.reader(job.source);
+        Self { job, reader, unpacker: job.contents.unpacker(), buffer: Aligned::new(MAX_CHUNK) }
+    }
+
+    fn piece(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
+        let out = self.buffer.bytes();
+        chunk.unpack(&mut self.reader, &mut self.unpacker, out)?;
+        let whole = padded(chunk.at, chunk.length, self.job.slot);
+        out[chunk.length..whole].fill(0);
+        let at = chunk.at;
+        self.job.slot.write_at(&out[..whole], at).map_err(|cause| InstallError::Write { at, cause })
+    }
+}
+
+/// How many bytes direct I/O takes for `length`, at the end of the image.
+fn padded(at: u64, length: usize, slot: &dyn SlotDevice) -> usize {
+    let whole = length.next_multiple_of(ALIGNMENT);
+    match slot.capacity() {
+        // A device whose end is no multiple of 4096 has sectors of 512 bytes.
+        Some(capacity) if at + whole as u64 > capacity => length.next_multiple_of(512),
+        _ => whole,
+    }
+}
+
+/// Makes the slot nothing that anybody would mount or boot.
+fn wipe(slot: &dyn SlotDevice, size: u64) -> Result<(), InstallError> {
+    let length = usize::try_from(size).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+    let mut zeros = Aligned::new(MAX_CHUNK);
+    let whole = padded(0, length, slot);
+    slot.write_at(&zeros.bytes()[..whole], 0).map_err(|cause| InstallError::Write { at: 0, cause })?;
+    slot.sync().map_err(InstallError::Sync)
+}
+
+/// Why a slot holds no image.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("the image for {slot_class:?} is not installed: {why}")]
+    Kind { slot_class: String, why: &'static str },
+    #[error("the slot has {capacity} bytes, and the image {size}")]
+    TooSmall { capacity: u64, size: u64 },
+    #[error("cannot write the slot at byte {at}")]
+    Write {
+        at: u64,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot flush the slot")]
+    Sync(#[source] io::Error),
+    #[error("cannot read the slot back at byte {at}")]
+    ReadBack {
+        at: u64,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the slot does not hold what was written to it, or the image is not the one in the manifest")]
+    Digest,
+    #[error("a thread of the installation ended too early")]
+    Thread,
+}
+
+#[cfg(test)]
+mod tests;
