@@ -25,7 +25,8 @@ fail() {
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-prefix=/usr root='' data=/greengrass/v2 init='' start=1 force='' uninstall='' dry=''
+classic=/greengrass/v2
+prefix=/usr root='' data=$classic init='' start=1 force='' uninstall='' dry=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--prefix=* | --root=* | --data=* | --init=*)
@@ -154,6 +155,8 @@ commit() {
 	for target in $staged; do run mv -f "$root$target+" "$root$target"; done
 	link greengrass "$bindir/greengrassd"
 	link greengrass "$bindir/greengrass-cli"
+	# Where tools and components expect it, wherever it is.
+	[ "$data" = "$classic" ] || { [ -e "$root$classic" ] && [ ! -L "$root$classic" ]; } || link "$data" "$classic"
 }
 
 # What it points to, link. One that is right stays: to replace it would leave a moment without.
@@ -292,6 +295,7 @@ check_device() {
 if [ -n "$uninstall" ]; then
 	remove_service
 	remove "$bindir/greengrassd" "$bindir/greengrass-cli" "$bindir/greengrass"
+	[ ! -L "$root$classic" ] || remove "$classic"
 	run rm -f "$root$confdir/greengrassd.conf+" "$root/etc/config/greengrass+"
 	say "kept: the settings in $root$confdir, the users, and what the core wrote"
 	exit 0

@@ -35,10 +35,10 @@ user:x:999:999::/:/bin/sh
 ggc_user:x:997:998:Greengrass components:/nonexistent:/bin/false" "$(cat "$root/etc/passwd")"
 	! grep -rn '@[A-Z]*@' "$root/etc" || fail "$system: a placeholder is left"
 
-	before=$(tree "$root") all=$(contents "$root")
+	before=$(tree "$root") bytes=$(contents "$root")
 	run_installer --root "$root" --data /data/greengrass/v2 || fail "$system, again: $(cat "$scratch/said")"
 	same "$system: again is as good as once" "$before" "$(tree "$root")"
-	same "$system: again changes no byte" "$all" "$(contents "$root")"
+	same "$system: again changes no byte" "$bytes" "$(contents "$root")"
 
 	for settings in etc/greengrass/greengrassd.conf etc/config/greengrass; do
 		[ -e "$root/$settings" ] || continue

@@ -5,7 +5,7 @@ triple=$(uname -m)-unknown-linux-musl
 version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 here=$PWD/tests/openwrt
 # Each test has a directory of its own in it.
-all=$(mktemp -d)
+all=${all:-$(mktemp -d)}
 scratch=$all
 chmod 755 "$all"
 
@@ -44,7 +44,7 @@ contents() {
 
 # Makes the packages once for all tests; prints where.
 packages() {
-	[ -e "$all/packages/SHA256SUMS" ] || PACKAGES_OUT=$all/packages .ci/package.sh "$triple" 2>"$scratch/package.log" ||
+	[ -e "$all/made/SHA256SUMS" ] || PACKAGES_OUT=$all/made .ci/package.sh "$triple" 2>"$scratch/package.log" ||
 		fail "package.sh: $(cat "$scratch/package.log")"
-	echo "$all/packages"
+	echo "$all/made"
 }

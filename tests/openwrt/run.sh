@@ -10,12 +10,8 @@ trap 'chmod -R u+rwX "$all" && rm -rf "$all"' EXIT
 
 for test in ${1:-services feed procd packages opkg installer cut sysv systemd process1}; do
 	started=$(date +%s)
-	# Each in a shell of its own; what it defines is nobody else's.
-	(
-		scratch=$all/$test
-		mkdir "$scratch"
-		# shellcheck disable=SC1090 # named above
-		. "tests/openwrt/$test.sh"
-	) || fail "$test"
+	# Each in a shell of its own, which ends at the first command that fails: in `( ... ) || fail` it would go on.
+	# shellcheck disable=SC2016 # that shell expands it
+	all=$all sh -eu -c '. tests/openwrt/lib.sh; scratch=$all/$0; mkdir "$scratch"; . "tests/openwrt/$0.sh"' "$test" || fail "$test"
 	say "$test: ok, $(($(date +%s) - started)) s"
 done

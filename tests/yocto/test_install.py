@@ -7,7 +7,7 @@ import unittest
 import world
 from world import World
 
-DAEMON = {"/usr/bin/greengrass", "/usr/bin/greengrassd", "/usr/share/doc/greengrass-rs/greengrassd.md"}
+DAEMON = {"/usr/bin/greengrass", "/usr/bin/greengrassd", "/usr/share/doc/greengrass-rs/greengrassd.md", "/greengrass/v2"}
 UNIT = "/usr/lib/systemd/system/greengrass.service"
 SCRIPT = "/etc/init.d/greengrass"
 PACKAGES = {
@@ -44,6 +44,11 @@ class SourceRecipe(unittest.TestCase):
         for path, mode in {"/usr/bin/greengrass": "0o755", "/sbin/gg-init": "0o755", SCRIPT: "0o755", UNIT: "0o644",
                            "/etc/greengrass/greengrassd.conf": "0o644"}.items():
             self.assertEqual(found[path], mode, path)
+
+    def test_classic_place_leads_to_the_root_directory(self):
+        for root, expected in (("/data/greengrass/v2", "/data/greengrass/v2"), ("/greengrass/v2", None)):
+            with World("systemd", GREENGRASS_ROOT=root) as there:
+                self.assertEqual(world.tree(install(there, "greengrass-rs").getVar("D")).get("/greengrass/v2"), expected)
 
     def test_services_name_the_places_of_the_distribution(self):
         with World("systemd sysvinit", GREENGRASS_ROOT="/srv/greengrass", sysconfdir="/usr/etc") as there:
