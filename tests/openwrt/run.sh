@@ -8,7 +8,7 @@ trap 'chmod -R u+rwX "$all" && rm -rf "$all"' EXIT
 
 [ -x "target/dist/$triple/greengrass" ] || fail "target/dist/$triple/greengrass is missing: make dist TARGETS=$triple"
 
-for test in ${1:-services feed procd packages opkg installer cut sysv systemd process1}; do
+for test in ${1:-guides services feed procd packages opkg installer cut sysv systemd process1}; do
 	started=$(date +%s)
 	# Each in a shell of its own, which ends at the first command that fails: in `( ... ) || fail` it would go on.
 	# shellcheck disable=SC2016 # that shell expands it

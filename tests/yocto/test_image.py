@@ -48,6 +48,11 @@ class Image(unittest.TestCase):
             _, disk = self.disk(there)
         self.assertEqual((disk[1]["source"], disk[1]["sourceparams"]), ("empty", '"fill"'))
 
+    def test_root_is_read_only(self):
+        with World("greengrass") as there:
+            data, _ = self.disk(there)
+        self.assertIn("read-only-rootfs", data.getVar("IMAGE_FEATURES").split())
+
     def test_boot_partition_is_made(self):
         with World("greengrass", APPEND="quiet", GREENGRASS_APPEND="console=ttyS9 gg.data=ram") as there:
             data = there.parse(world.recipe("greengrass-image-ab"))

@@ -97,6 +97,17 @@ class Baked(unittest.TestCase):
                 self.assertEqual(packages, {"greengrass-baked": {"/usr/bin/greengrass-deploy-baked"} | services})
                 self.assertEqual(left, set())
 
+    def test_systemd_takes_the_unit(self):
+        with World("systemd") as there:
+            top = install(there, "greengrass-baked").getVar("D")
+            unit = os.path.join(there.directory, "greengrass-baked.service")
+            with open(unit, "w", encoding="utf-8") as file:
+                # systemd wants the program to be there.
+                text = world.read(top + "/usr/lib/systemd/system/greengrass-baked.service")
+                file.write(text.replace("ExecStart=", "ExecStart=" + top))
+            ran = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+        self.assertEqual((ran.returncode, ran.stdout + ran.stderr), (0, ""))
+
 
 import bb.process  # noqa: E402
 
