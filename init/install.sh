@@ -268,11 +268,12 @@ remove() {
 }
 
 remove_service() {
+	# One that does not run, or that nobody can stop, goes all the same.
 	case $init in
 	systemd) [ ! -e "$root/etc/systemd/system/greengrass.service" ] || live systemctl stop greengrass.service ;;
 	openrc) [ ! -e "$root/etc/init.d/greengrass" ] || live rc-service greengrass stop ;;
 	*) [ ! -x "$root/etc/init.d/greengrass" ] || live "$root/etc/init.d/greengrass" stop ;;
-	esac
+	esac || say "the service could not be stopped"
 	remove /etc/systemd/system/multi-user.target.wants/greengrass.service /etc/systemd/system/greengrass.service \
 		/etc/runlevels/default/greengrass /etc/init.d/S90greengrass /etc/init.d/greengrass \
 		/etc/rc.d/S95greengrass /etc/rc.d/K05greengrass \
