@@ -163,10 +163,7 @@ x86_64() {
 	check "the daemon's exit starts it again" 'kill -9 $(cat /data/greengrass/v2/run/daemon.lock); usleep 500000; until greengrass-cli status >/dev/null; do usleep 200000; done'
 	check "greengrass check finds nothing that failed" 'greengrass check >/tmp/check 2>&1'
 	check_limits 2 memory.max
-	echo 'echo kept >/data/mark; echo kept >/etc/mark; sync' >&3
-	power_off
-
-	echo 'echo other >/data/boot/slot; sync' >&3
+	echo 'echo kept >/data/mark; echo kept >/etc/mark; echo other >/data/boot/slot; sync' >&3
 	power_off
 
 	argue gg.cgroup=v1
