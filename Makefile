@@ -108,5 +108,6 @@ fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 
 bench: ## measure the figures of docs/SPECIFICATION.md; ONLY=F7 picks
 	.ci/dist.sh $(NATIVE) || cargo build --release
+	case " $(ONLY) " in "  " | *" boot "* | *" image "*) init/image/build.sh ;; esac
 	cargo run --quiet --package gg-bench measure \
 		$$(ls target/dist/$(NATIVE)/greengrass target/release/greengrass 2>/dev/null | head -n 1) $(ONLY)
