@@ -1,34 +1,30 @@
-//! What the kernel can do, by looks that cost nothing; `greengrass check` knows the whole list.
+//! What the kernel can do, by looks that cost nothing, of the options of `kernel-config/`; and what it does in a panic.
+//!
+//! To unpack and read `/proc/config.gz` would take longer than all of these looks: that is left to `greengrass check`.
 
 use std::fs;
 use std::path::Path;
 
+use gg_boot::kernel::{Looks, Missing, requirement, shown};
+
 use crate::journal::{Done, Failure};
 
-/// Names what is missing, with what will not work.
+/// Names what is missing, with what will not work: the worst of it in words.
 pub(crate) fn probe() -> Result<Done<()>, Failure> {
-    let systems =
-        fs::read_to_string("/proc/filesystems").map_err(|cause| Failure::new("read", "/proc/filesystems", cause))?;
-    let has_system = |name: &str| systems.lines().any(|line| line.split_whitespace().last() == Some(name));
-    let has = |path: &str| Path::new(path).exists();
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let options = [
-        (has_system("overlay"), "CONFIG_OVERLAY_FS (no writable root)"),
-        (has_system("tmpfs"), "CONFIG_TMPFS (no /run)"),
-        (has_system("cgroup2") || has_system("cgroup"), "CONFIG_CGROUPS (no limits of components)"),
-        (has("/proc/self/ns/pid"), "CONFIG_PID_NS"),
-        (has("/proc/self/ns/ipc"), "CONFIG_IPC_NS"),
-        (has("/proc/self/ns/uts"), "CONFIG_UTS_NS"),
-        (has("/proc/self/ns/user"), "CONFIG_USER_NS"),
-        (has("/proc/sys/fs/inotify"), "CONFIG_INOTIFY_USER (changed configuration goes unseen)"),
-        (status.contains("Seccomp:"), "CONFIG_SECCOMP"),
-    ];
-    let missing: Vec<&str> = options.iter().filter(|(there, _)| !there).map(|(_, option)| *option).collect();
+    let release = gg_sys::machine::machine().release;
+    let looks = Looks {
+        exists: &|path| Path::new(path).exists(),
+        text: &|path| fs::read_to_string(path).unwrap_or_default(),
+    };
+    let mut missing: Vec<&str> =
+        shown(looks, &release, "").into_iter().filter(|(_, there)| !there).map(|(option, _)| option).collect();
     if missing.is_empty() {
-        Ok(Done::Well((), gg_sys::machine::machine().release))
-    } else {
-        Ok(Done::Partly((), format!("the kernel lacks {}", missing.join(", ")), "what needs it does not work"))
+        return Ok(Done::Well((), release));
     }
+    let effect = |option: &str| requirement(option).map(|requirement| (requirement.missing, requirement.effect));
+    missing.sort_by_key(|option| effect(option).is_none_or(|(missing, _)| missing == Missing::Degraded));
+    let worst = missing.first().and_then(|option| effect(option)).map_or("", |(_, effect)| effect);
+    Ok(Done::Partly((), format!("the kernel lacks {} ({worst})", missing.join(", ")), "what needs it does not work"))
 }
 
 /// Has the kernel reboot some time after a panic, unless its own arguments say when: a device that stands still with
