@@ -15,13 +15,13 @@ KEEP = 0
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
 FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
-TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config
+TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config boot_settings boot_report superblock
 TIME = 60
 # Power cuts of `make test-long`.
 CUTS = 100
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long setup sdk lint features yocto unit dist dist-check packages vm image boot fuzz bench
+.PHONY: help run test test-long setup sdk lint features yocto unit dist dist-check packages vm kernel image boot fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/dist.sh $(TESTED)
 	.ci/dist-check.sh $(TESTED)
 	tests/vm/run.sh
+	.ci/kernel.sh
 	tests/boot/run.sh
 	.ci/yocto.sh
 	tests/openwrt/run.sh
@@ -48,8 +49,9 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
 
-test-long: ## a hundred power cuts; CUTS=1000 for more
+test-long: ## a hundred power cuts, all of the jail on the small kernel; CUTS=1000 for more
 	.ci/dist.sh x86_64-unknown-linux-musl
+	SYSTEM=small tests/vm/run.sh
 	ONLY=cut_power tests/boot/run.sh $(CUTS)
 
 setup: ## install what the tests need (as root), or say what is missing
@@ -86,13 +88,16 @@ packages: ## tests of service files, OpenWrt feed, packages and installer
 	.ci/dist.sh $(NATIVE)
 	tests/openwrt/run.sh
 
-vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone
+vm: setup ## run the x86_64 binary in a virtual machine with cgroup v2 alone; SYSTEM=small on our own kernel
 	.ci/dist.sh x86_64-unknown-linux-musl
 	tests/vm/run.sh
 
+kernel: setup ## build a small kernel from kernel-config/, into target/kernel
+	.ci/kernel.sh
+
 yocto: setup ## check the Yocto layer: BitBake parser, lint, a real daemon, a real boot loader
 	.ci/dist.sh $(NATIVE)
-	[ -f target/vm/vmlinuz ] || tests/vm/run.sh
+	.ci/debian-kernel.sh
 	.ci/yocto.sh
 
 image: setup ## a bootable A/B disk image in target/image; ARCH=aarch64 INIT=systemd pick

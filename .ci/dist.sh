@@ -55,23 +55,43 @@ standard_library() {
 	return 1
 }
 
-compile() (
-	std=$(standard_library "$1")
-	say "building for $1 (standard library: $std)"
+# build LIBRARY TRIPLE ARGUMENT...: with that standard library.
+build() (
+	std=$1
+	triple=$2
+	shift 2
+	say "building for $triple (standard library: $std): $*"
 	case $std in
 	debian) export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo ;;
 	esac
 	case $std in
-	prebuilt) set -- --target "$1" ;;
+	prebuilt) ;;
 	*)
 		# Building the standard library is not in stable cargo yet. zig brings the C runtime, so rustc must not.
 		export RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS-} -C link-self-contained=no"
-		set -- --target "$1" -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
+		set -- -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size "$@"
 		;;
 	esac
 	export PATH="$tools/bin:$PATH"
-	cargo-zigbuild zigbuild --release --locked --target-dir "$build" --bin greengrass "$@"
-	CARGO_PROFILE_RELEASE_STRIP=symbols cargo-zigbuild zigbuild --profile init --locked --target-dir "$build" --package gg-init "$@"
+	cargo-zigbuild zigbuild --locked --target-dir "$build" --target "$triple" "$@"
+)
+
+compile() {
+	std=$(standard_library "$1")
+	build "$std" "$1" --release --bin greengrass
+	compile_init "$std" "$1"
+}
+
+# PID 1 stays in memory for good, and most of it is the standard library: one built for size is two fifths smaller, so
+# it is preferred wherever its source can be had.
+compile_init() (
+	# shellcheck disable=SC2030 # for here alone
+	export CARGO_PROFILE_RELEASE_STRIP=symbols
+	if [ "$1" = prebuilt ] && [ -z "${DIST_STD-}" ] && has_source; then
+		build source "$2" --profile init --package gg-init && return
+		say "gg-init with a library of its own does not build; taking the ready-made one"
+	fi
+	build "$1" "$2" --profile init --package gg-init
 )
 
 # The symbols of this machine's own binary stay beside it: the size report reads them.
@@ -90,9 +110,13 @@ publish() {
 }
 
 native=$(uname -m)-unknown-linux-musl
+# What the program takes for the time of its build: the same commit gives the same bytes.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date -r Cargo.lock +%s)}
+export SOURCE_DATE_EPOCH
 install_linker
 for triple in "$@"; do
 	(
+		# shellcheck disable=SC2031
 		[ "$triple" != "$native" ] || export CARGO_PROFILE_RELEASE_STRIP=none
 		compile "$triple"
 	)

@@ -26,6 +26,12 @@ needs() {
 		squashfs-tools|command -v mksquashfs|makes its slots
 		e2fsprogs|PATH=$PATH:/sbin command -v mke2fs|makes its data partition
 		qemu-system-arm|command -v qemu-system-aarch64|boots it for aarch64
+		flex|command -v flex|reads the options of the kernel that tests/boot boots
+		bison|command -v bison|reads them too
+		bc|command -v bc|builds that kernel
+		make|command -v make|builds it too
+		libelf-dev|ls /usr/include/libelf.h|checks its objects
+		xz-utils|command -v xz|unpacks its source
 		shellcheck|command -v shellcheck|checks the scripts
 		python3|command -v python3|runs the Python sample components
 		python3-venv|python3 -c "import ensurepip"|holds the linker of `make dist` and the SDK for Python

@@ -24,7 +24,7 @@ use crate::requests::{self, Requests};
 use crate::root::{self, Root};
 use crate::slot::{self, Image};
 use crate::watchdog::Vigil;
-use crate::{cgroups, dead_end, kernel, modules, reset, state, supervise};
+use crate::{cgroups, dead_end, kernel, modules, reset, state, supervise, unsettled};
 
 pub(crate) fn run() -> ! {
     let mut journal = Journal::default();
@@ -117,6 +117,10 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
         requests.reset = ask(journal, data, &stage).reset;
     }
     erase(journal, settings, requests.reset, data, &stage);
+    let successor = match (data, &partition) {
+        (Some(Data::Kept), Some(partition)) => count_unsettled(journal, settings, partition, &stage),
+        _ => Successor::Init,
+    };
     set_clock(journal, data, &stage);
     let data = data.or_else(|| {
         journal.step("data in memory", Instead(Degraded, "what is written is lost with the power"), || {
@@ -130,7 +134,7 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     if data == Data::Kept {
         root::keep_former_report();
     }
-    Ok(Made { standing, data })
+    Ok(Made { standing, data, successor })
 }
 
 /// What the next program finds.
@@ -138,6 +142,23 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
 struct Made {
     standing: Standing,
     data: Data,
+    successor: Successor,
+}
+
+/// Who should come after us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Successor {
+    Init,
+    /// Every init so far took the device down with it.
+    Ourselves,
+}
+
+fn count_unsettled(journal: &mut Journal, settings: &Settings, partition: &Partition, stage: &Stage) -> Successor {
+    let limit = settings.unsettled;
+    let count = journal.step("unsettled boots", Instead(Degraded, "they are not counted"), || {
+        unsettled::count(&stage.data(), partition.before, limit)
+    });
+    if limit > 0 && count.is_some_and(|count| count >= limit) { Successor::Ourselves } else { Successor::Init }
 }
 
 fn read_settings(settings: &mut Settings, cmdline: &str) -> Result<Done<()>, Failure> {
@@ -319,6 +340,8 @@ fn enter_root(
 
 /// The last thing before the next program, whose time begins here.
 fn publish(journal: &mut Journal, data: Data) {
+    // Without what we waited for disks: the same on a busy host of a virtual machine as on an idle one.
+    journal.fact("processor", &format!("{} us", gg_sys::clock::processor().as_micros()));
     if let Err(failure) = root::publish(&journal.report(), data) {
         journal.say(Level::Error, &format!("no boot report: {failure}"));
     }
@@ -327,7 +350,11 @@ fn publish(journal: &mut Journal, data: Data) {
 /// Returns only when there is nobody to hand over to.
 fn hand_over(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, cmdline: &str, made: Made) -> String {
     let mut why = "there is neither an init nor the daemon in the root".to_owned();
-    for next in handover::candidates(settings, cmdline, made.standing) {
+    let mut candidates = handover::candidates(settings, cmdline, made.standing);
+    if made.successor == Successor::Ourselves && candidates.contains(&Next::Supervise) {
+        candidates = vec![Next::Supervise];
+    }
+    for next in candidates {
         match next {
             Next::Supervise => {
                 supervise::prepare(journal);

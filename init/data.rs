@@ -10,7 +10,7 @@ use gg_boot::data::{Found, Policy, Remedy, Spare, remedies};
 use gg_boot::overlay::Layer;
 use gg_boot::places::label;
 use gg_boot::settings::Settings;
-use gg_boot::superblock::{EXT4_SPARES, Kind, has_ext4_magic, identify, is_blank};
+use gg_boot::superblock::{EXT4_SPARES, Kind, has_ext4_magic, identify, is_blank, needs_replay};
 use gg_sys::block::{self, Arrivals};
 use gg_sys::mount::{self, Access, Trust};
 
@@ -18,6 +18,7 @@ use crate::ground::{Stage, make_directory};
 use crate::journal::{Done, Failure};
 use crate::slot::head;
 use crate::tools;
+use crate::unsettled::Ending;
 use crate::watchdog::Vigil;
 
 /// What lies at the data partition's place.
@@ -46,6 +47,8 @@ impl Data {
 pub(crate) struct Partition {
     node: PathBuf,
     pub(crate) found: Found,
+    /// How its last use ended.
+    pub(crate) before: Ending,
 }
 
 /// Waits for the partition and looks at it. Errors are `None`: there is nothing.
@@ -59,21 +62,23 @@ pub(crate) fn look(arrivals: Option<&Arrivals>, wait: Duration) -> Result<Done<P
         .map_err(failure)?
         .ok_or_else(|| Failure::because("find", label::DATA, format!("not there after {} s", wait.as_secs())))?;
     let node = device.make_node().map_err(failure)?;
-    let found = judge(&node)?;
-    Ok(Done::Well(Partition { node, found }, format!("{}, {found:?}", device.name).to_lowercase()))
+    let (found, before) = judge(&node)?;
+    Ok(Done::Well(Partition { node, found, before }, format!("{}, {found:?}", device.name).to_lowercase()))
 }
 
-fn judge(node: &Path) -> Result<Found, Failure> {
+fn judge(node: &Path) -> Result<(Found, Ending), Failure> {
     let failure = |cause| Failure::new("read", node.display(), cause);
     let device = File::open(node).map_err(failure)?;
     if read_mark(&device).map_err(failure)? {
         // A format of ours was cut short: what is there is no file system, whatever it looks like.
-        return Ok(Found::Blank);
+        return Ok((Found::Blank, Ending::Cut));
     }
-    let kind = identify(&head(node)?);
+    let head = head(node)?;
+    let kind = identify(&head);
     let blank = kind == Kind::Blank && is_blank_throughout(&device).map_err(failure)?;
     let spare = if blank { Spare::Absent } else { Spare::Seen };
-    Ok(Found::judge(kind, spare))
+    let before = if needs_replay(&head) { Ending::Cut } else { Ending::Orderly };
+    Ok((Found::judge(kind, spare), before))
 }
 
 /// Whether a blank beginning goes on blank, and no spare superblock is where mke2fs would have laid one.

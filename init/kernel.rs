@@ -12,10 +12,8 @@ use crate::journal::{Done, Failure};
 /// Names what is missing, with what will not work: the worst of it in words.
 pub(crate) fn probe() -> Result<Done<()>, Failure> {
     let release = gg_sys::machine::machine().release;
-    let looks = Looks {
-        exists: &|path| Path::new(path).exists(),
-        text: &|path| fs::read_to_string(path).unwrap_or_default(),
-    };
+    let looks =
+        Looks { exists: &|path| Path::new(path).exists(), text: &|path| fs::read_to_string(path).unwrap_or_default() };
     let mut missing: Vec<&str> =
         shown(looks, &release, "").into_iter().filter(|(_, there)| !there).map(|(option, _)| option).collect();
     if missing.is_empty() {

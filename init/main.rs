@@ -23,6 +23,7 @@ mod slot;
 mod state;
 mod supervise;
 mod tools;
+mod unsettled;
 mod watchdog;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use greengrass::boot::kernel::{Configuration, Value as Setting, requirements};
@@ -181,23 +181,26 @@ fn given_configuration_is_judged_alone() {
     }
 }
 
-/// Debian's cloud kernel, which `tests/vm/run.sh` takes out of its package.
+/// Debian's cloud kernel, taken out of its package by `.ci/debian-kernel.sh`, and the one that `.ci/kernel.sh` makes of
+/// the fragments alone.
 #[test]
 fn every_option_is_known_to_a_kernel_of_today() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vm");
-    let entries = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_config = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("config-"));
-    let Some(file) = entries.into_iter().find(is_config) else {
-        eprintln!("SKIPPED: no target/vm/config-*: run tests/vm/run.sh (make vm) first");
-        return;
-    };
-    let configuration = Configuration::load(&file).unwrap();
-    for requirement in requirements() {
-        let setting = configuration.value(requirement.option);
-        assert_ne!(setting, Setting::Unmentioned, "{} is no option of {}", requirement.option, file.display());
+    for (file, by) in
+        [("target/debian-kernel/config", ".ci/debian-kernel.sh"), ("target/kernel/config", ".ci/kernel.sh")]
+    {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if !file.exists() {
+            eprintln!("SKIPPED: no {}: run {by} first", file.display());
+            continue;
+        }
+        let configuration = Configuration::load(&file).unwrap();
+        for requirement in requirements() {
+            let setting = configuration.value(requirement.option);
+            assert_ne!(setting, Setting::Unmentioned, "{} is no option of {}", requirement.option, file.display());
+        }
+        let (document, code) = json(&["--only", "kernel", "--strict", "--kernel-config", file.to_str().unwrap()]);
+        assert_eq!((document["verdict"].as_str(), code), (Some("ok"), 0), "{document:#}");
     }
-    let (document, code) = json(&["--only", "kernel", "--strict", "--kernel-config", file.to_str().unwrap()]);
-    assert_eq!((document["verdict"].as_str(), code), (Some("ok"), 0), "{document:#}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `greengrass completion bash|zsh|fish`: the completion script of `greengrass-cli`.
+//! `greengrass completion bash|zsh|fish`: the completion scripts of `greengrass-cli` and of `greengrass`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,11 +20,19 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// The completion script of `greengrass-cli` for one shell.
+/// The completion scripts for one shell, one behind the other.
 pub(super) fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut super::ctl::command(), "greengrass-cli", &mut script);
+    clap_complete::generate(shell, &mut all(), "greengrass", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The applets that have something to complete behind their names.
+fn all() -> clap::Command {
+    clap::Command::new("greengrass")
+        .subcommand(super::check::command().name("check"))
+        .subcommand(super::ctl::command().name("cli"))
 }
 
 fn teach() -> ExitCode {
@@ -33,7 +41,7 @@ fn teach() -> ExitCode {
 }
 
 const TEACH: &str = "Usage: greengrass completion <bash|zsh|fish>\n\n\
-    Prints the completion script of greengrass-cli. For the bash that runs now:\n\
+    Prints the completion scripts of greengrass-cli and greengrass. For the bash that runs now:\n\
     \x20 source <(greengrass completion bash)\n";
 
 #[cfg(test)]
@@ -59,7 +67,7 @@ mod tests {
     fn scripts_know_the_commands() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = script(shell);
-            for word in ["deployment", "create", "recipeDir", "list-log-files"] {
+            for word in ["deployment", "create", "recipeDir", "list-log-files", "check", "kernel-config", "sysroot"] {
                 assert!(script.contains(word), "{shell} {word}");
             }
         }

@@ -18,6 +18,7 @@ pub mod keeper;
 pub mod ota;
 #[cfg(feature = "check")]
 pub mod recipe;
+mod root;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -59,7 +60,7 @@ static APPLETS: &[Applet] = &[
     #[cfg(feature = "cli")]
     Applet {
         names: &["completion"],
-        summary: Some("print the completion script of greengrass-cli for bash, zsh or fish"),
+        summary: Some("print the completion scripts of greengrass and greengrass-cli for bash, zsh or fish"),
         run: completion::run,
     },
     Applet { names: &["keeper"], summary: None, run: keeper::run },

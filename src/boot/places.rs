@@ -27,6 +27,10 @@ pub const REQUEST_SLOT: &str = "boot/slot";
 /// Below the data partition: "erase"; holds `overlay` or `data`.
 pub const REQUEST_RESET: &str = "boot/factory-reset";
 
+/// Below the data partition: how many boots in a row ended before the device settled. The daemon, once it serves,
+/// removes it.
+pub const UNSETTLED: &str = "boot/unsettled";
+
 /// The settings file, of the initramfs and then of the slot.
 pub const SETTINGS: &str = "/etc/gg-init.conf";
 /// Kernel modules to load, a path a line, in that order.

@@ -29,6 +29,7 @@ pub struct Settings {
     /// Empty: the first of the usual places that is there.
     pub init: String,
     pub supervise: String,
+    pub unsettled: u64,
     pub shutdown_grace: u64,
     pub rescue: Rescue,
     pub retry_delay: u64,
@@ -257,6 +258,13 @@ pub const TABLE: &[Setting] = &[
         set: |settings, value| value.starts_with('/').then(|| value.clone_into(&mut settings.supervise)),
     },
     Setting {
+        name: "unsettled",
+        values: "0 to 100, boots",
+        default: "10",
+        about: "After so many boots in a row that ended before the daemon served, no other init is tried; 0 is never.",
+        set: |settings, value| number(value, 0, 100).map(|boots| settings.unsettled = boots),
+    },
+    Setting {
         name: "shutdown-grace",
         values: "1 to 600, seconds",
         default: "30",
@@ -313,6 +321,7 @@ impl Default for Settings {
             factory_reset: Reset::None,
             init: String::new(),
             supervise: "/usr/bin/greengrassd --root /data/greengrass/v2".to_owned(),
+            unsettled: 10,
             shutdown_grace: 30,
             rescue: Rescue::Reboot,
             retry_delay: 30,

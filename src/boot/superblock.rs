@@ -57,6 +57,13 @@ pub fn identify(head: &[u8]) -> Kind {
     if !head.is_empty() && is_blank(head) { Kind::Blank } else { Kind::Unknown }
 }
 
+/// Whether an ext4 was mounted when the power went, the kernel panicked or the machine was reset: its journal is to be
+/// replayed. After an orderly end it is not.
+pub fn needs_replay(head: &[u8]) -> bool {
+    let superblock = head.get(1024..).unwrap_or_default();
+    has_ext4_magic(superblock) && superblock.get(EXT4_INCOMPATIBLE).is_some_and(|bits| bits & EXT4_RECOVER != 0)
+}
+
 /// Zero throughout, or erased flash throughout.
 pub fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0) || bytes.iter().all(|byte| *byte == 0xff)
@@ -74,6 +81,8 @@ pub const EXT4_SPARES: [u64; 3] = [8193 * 1024, 16_384 * 2048, 32_768 * 4096];
 const EXT4_MAGIC: usize = 0x38;
 const EXT4_STATE: usize = 0x3a;
 const EXT4_ERROR_FS: u8 = 2;
+const EXT4_INCOMPATIBLE: usize = 0x60;
+const EXT4_RECOVER: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -103,10 +112,21 @@ mod tests {
     }
 
     #[test]
+    fn journal_to_be_replayed_is_seen() {
+        let mut dirty = head(1024 + 0x38, &[0x53, 0xef, 1]);
+        assert!(!needs_replay(&dirty));
+        dirty[1024 + 0x60] = 0xc6;
+        assert!(needs_replay(&dirty));
+        dirty[1024 + 0x38] = 0;
+        assert!(!needs_replay(&dirty));
+    }
+
+    #[test]
     fn identify_bears_any_length() {
         let full = head(1024 + 0x38, &[0x53, 0xef, 3]);
         for length in 0..full.len() {
             let _ = identify(&full[..length]);
+            let _ = needs_replay(&full[..length]);
         }
         assert_eq!(identify(&[]), Kind::Unknown);
     }

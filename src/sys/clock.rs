@@ -10,6 +10,11 @@ pub fn since_boot() -> Duration {
     Duration::try_from(rustix::time::clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
+/// Processor time that this process has taken, its own and the kernel's for it: `CLOCK_PROCESS_CPUTIME_ID`.
+pub fn processor() -> Duration {
+    Duration::try_from(rustix::time::clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
 /// Sets the time of day: `CLOCK_REALTIME` of `clock_settime(2)`.
 pub fn set(time: SystemTime) -> io::Result<()> {
     let time = time.duration_since(UNIX_EPOCH).map_err(|_| io::ErrorKind::InvalidInput)?;

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2317 # tests are called by the name on the kernel command line
 set -u
 
-export PATH=/bin:/sbin
+export PATH=/bin:/sbin:/usr/bin
 report=/run/greengrass/boot
 passed=0
 failed=0
@@ -152,6 +152,78 @@ test_never() {
 	check "data is lost" fact data lost
 }
 
+# What a kernel without the option leaves of the device.
+test_no_overlay() {
+	check "that the kernel lacks it is told" has kernel degraded CONFIG_OVERLAY_FS
+	check "the root is the slot, read-only" fact root read-only
+	check "data is kept" fact data kept
+	check "data can be written" touch /data/x
+	check "nothing is mounted over the slot" cannot mounted "^gg-root "
+}
+
+test_no_ext4() {
+	check_ordinary
+	check "that the kernel lacks it is told" has kernel degraded CONFIG_EXT4_FS
+	check "data is lost" fact data lost
+	check "it is told" has "mend data" failed "cannot"
+	check "something can be written" touch /data/x
+}
+
+test_no_watchdog() {
+	check "the root is an overlay" mounted "^gg-root / overlay "
+	check "the boot goes on without a watchdog, there being no device" cannot [ -e /dev/watchdog ]
+	check "data is kept" fact data kept
+}
+
+# After boots that ended before the device settled.
+test_unsettled() {
+	check "data is kept" fact data kept
+	check "that the boots before never settled is told" has "unsettled boots" degraded "3 in a row"
+	check "gg-init supervises, in place of the init" [ "$(readlink /proc/1/exe)" != /bin/busybox ]
+	soon "the daemon serves all the same" answers
+	soon "and forgets the count" [ ! -e /data/boot/unsettled ]
+}
+
+# A component of the real daemon; what else the daemon does is in tests/vm.
+test_component() {
+	soon "the daemon answers" answers
+	check "gg-init is PID 1" [ "$(cat /proc/1/comm)" = init ]
+	check "data is kept" fact data kept
+	check "slot a" fact slot a
+	check "a component is deployed" greengrass-cli --ggcRootPath "$root" deployment create --wait \
+		--recipeDir /test/examples/recipes --artifactDir /test/examples/artifacts --merge com.example.HelloShell=1.0.0
+	soon "it is RUNNING" is com.example.HelloShell RUNNING
+	soon "it says hello" grep -q "hello from a shell" "$root/logs/com.example.HelloShell.log"
+	greengrass-cli --ggcRootPath "$root" status >/tmp/status
+	case $(sed -n 's/.*gg.cgroup=\([a-z0-9]*\).*/\1/p' /proc/cmdline) in
+	v1) check "in control groups of version 1" grep -q "control groups of version 1" /tmp/status ;;
+	none) check "under a keeper" grep -q "keeper" /tmp/status ;;
+	*) check "in control groups of version 2" grep -q "control groups of version 2" /tmp/status ;;
+	esac
+	greengrass check --root "$root" --verbose --output json >/tmp/check.json
+	check "every kernel option is ok" lacks_none
+	echo "# $(awk '/^MemTotal|^MemAvailable/ { printf "%s %s KiB ", $1, $2 }' /proc/meminfo)"
+	echo "# PID 1 takes $(awk '/^Pss:/ { print $2 }' /proc/1/smaps_rollup) KiB PSS"
+	check "nobody was killed for want of memory" [ "$(awk '/^oom_kill / { print $2 }' /proc/vmstat)" = 0 ]
+}
+
+root=/data/greengrass/v2
+answers() { greengrass-cli --ggcRootPath "$root" status >/dev/null 2>&1; }
+is() { greengrass-cli --ggcRootPath "$root" component details --name "$1" 2>/dev/null | grep -q "State: $2\$"; }
+lacks_none() { [ "$(grep -A1 '^ *"name": "CONFIG_' /tmp/check.json | grep -c '"verdict": "[^o]')" = 0 ]; }
+
+# soon NAME COMMAND...: within a minute.
+soon() {
+	name=$1
+	shift
+	tries=300
+	until "$@" || [ "$tries" -eq 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.2
+	done
+	check "$name" [ "$tries" -gt 0 ]
+}
+
 test_version_1() {
 	check "control groups are version 1" mounted " /sys/fs/cgroup/memory cgroup "
 	check "the root is read-only" cannot touch /etc/x
@@ -160,10 +232,13 @@ test_version_1() {
 	check "the watchdog is kept" says /sys/class/watchdog/watchdog0/state active
 }
 
+state() { awk -F '\t' '$1 == "fact" { fact[$2] = $3 } END { print "state " fact["data"] ", " fact["root"] }' "$report"; }
+
 # Writes numbers until the power is cut; what was told was synced before.
 test_cut() {
 	last=$(cat /data/marker 2>/dev/null || echo 0)
 	echo "found $last"
+	state
 	number=$last
 	while :; do
 		number=$((number + 1))
@@ -188,6 +263,7 @@ test_survived() {
 	check_ordinary
 	check "data is kept" fact data kept
 	echo "found $(cat /data/marker 2>/dev/null || echo 0)"
+	state
 }
 
 test=$(sed -n 's/.*test=\([a-z_0-9]*\).*/\1/p' /proc/cmdline)

@@ -1,8 +1,13 @@
-# Makes and starts the machines of run.sh: Debian's cloud kernel, an initramfs of gg-init and the kernel's modules,
-# two slots and a data disk; QEMU without acceleration. Sourced, with $here and $cache set.
+# Makes and starts the machines of run.sh: a kernel, an initramfs of gg-init, two slots and a data disk; QEMU without
+# acceleration. Sourced, with $here and $cache set.
+#
+# $system is the kernel: `small`, made of kernel-config/ alone with everything built in, as firmware has it; or `debian`,
+# whose drivers are modules.
 # shellcheck shell=sh disable=SC2154
 
 binary=${GG_INIT:-target/dist/x86_64-unknown-linux-musl/gg-init}
+daemon=target/dist/x86_64-unknown-linux-musl/greengrass
+system=${SYSTEM:-small}
 # Seconds; a boot takes some four on an idle machine.
 patience=120
 
@@ -12,40 +17,24 @@ fail() {
 	exit 1
 }
 
-# The kernel is taken out of its package, never installed: this machine keeps its own.
-fetch_kernel() {
-	[ ! -f "$cache/vmlinuz" ] || return 0
-	say "fetching a kernel into $cache"
-	ls "$cache"/*.deb >/dev/null 2>&1 || download || { [ "$(id -u)" -eq 0 ] && apt-get update -q >&2 && download; } ||
-		fail "apt cannot download linux-image-cloud-amd64: run apt-get update, or put its package into $cache"
-	rm -rf "$cache/kernel"
-	mkdir -p "$cache/kernel"
-	dpkg-deb --fsys-tarfile "$cache"/*.deb | tar -x -C "$cache/kernel" ./boot ./lib
-	mv "$cache"/kernel/boot/vmlinuz-* "$cache/vmlinuz"
-}
-
-# linux-image-cloud-amd64 is empty and depends on the real package.
-download() {
-	package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
-	[ -n "$package" ] && (cd "$cache" && apt-get download -q "$package" >/dev/null 2>&1)
-}
-
 # In the order of their dependencies, which is how gg-init loads them.
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk squashfs overlay
 	watchdog softdog"
 
-# An initramfs without a single directory of its own: gg-init makes what it needs.
+# Initramfs without a single directory of their own: gg-init makes what it needs.
 make_initramfs() {
 	tree=$cache/initramfs
 	rm -rf "$tree"
-	mkdir -p "$tree/etc" "$tree/modules"
+	mkdir -p "$tree/etc"
 	cp "$binary" "$tree/init"
+	printf '# of the test\nretry-delay=1\n' >"$tree/etc/gg-init.conf"
+	pack "$tree" "$cache/small.gz"
+	mkdir "$tree/modules"
 	for module in $modules; do
-		cp "$(find "$cache/kernel/lib" -name "$module.ko" | head -n 1)" "$tree/modules/"
+		cp "$(find target/debian-kernel/tree/lib -name "$module.ko" | head -n 1)" "$tree/modules/"
 		echo "/modules/$module.ko"
 	done >"$tree/etc/gg-modules"
-	printf '# of the test\nretry-delay=1\n' >"$tree/etc/gg-init.conf"
-	pack "$tree" "$cache/initramfs.gz"
+	pack "$tree" "$cache/debian.gz"
 }
 
 pack() { (cd "$1" && find . | cpio -o -H newc -R 0:0 2>/dev/null | gzip -1) >"$2"; }
@@ -56,6 +45,9 @@ make_slot() {
 	rm -rf "$tree"
 	mkdir -p "$tree"
 	(cd "$tree" && mkdir -p bin sbin usr/bin etc proc sys dev run data tmp test)
+	cp "$daemon" "$tree/usr/bin/greengrass"
+	ln -s greengrass "$tree/usr/bin/greengrass-cli"
+	cp -R docs/examples "$tree/test/examples"
 	cp "$(command -v busybox)" "$tree/bin/busybox"
 	for applet in sh mount umount sync poweroff reboot; do ln -s busybox "$tree/bin/$applet"; done
 	ln -s ../bin/busybox "$tree/sbin/init"
@@ -67,12 +59,15 @@ make_slot() {
 			cp -L "$library" "$tree$library"
 		done
 	done
-	cp "$here/checks.sh" "$here/daemon.sh" "$tree/test/"
+	cp "$here/checks.sh" "$here/daemon.sh" "$here/device.sh" "$tree/test/"
 	printf '#!/bin/sh\nexec /bin/busybox sh /test/daemon.sh\n' >"$tree/usr/bin/greengrassd"
 	printf '#!/bin/sh\nexit 3\n' >"$tree/sbin/crashing-init"
-	chmod +x "$tree/usr/bin/greengrassd" "$tree/sbin/crashing-init"
+	echo 'void _start(void) { *(volatile int *)8 = 0; }' |
+		cc -x c - -static -nostdlib -fno-pic -no-pie -o "$tree/sbin/segfaulting-init"
+	chmod +x "$tree/usr/bin/greengrassd" "$tree"/sbin/*-init "$tree/test/device.sh"
 	printf '%s\n' '::sysinit:/bin/busybox --install -s /bin' '::once:/bin/busybox sh /test/checks.sh' >"$tree/etc/inittab"
-	echo root:x:0:0::/:/bin/sh >"$tree/etc/passwd"
+	printf '%s\n' root:x:0:0::/:/bin/sh ggc_user:x:990:990::/:/bin/sh >"$tree/etc/passwd"
+	printf '%s\n' root:x:0: ggc_group:x:990: >"$tree/etc/group"
 	rm -f "$cache/slot.squashfs"
 	mksquashfs "$tree" "$cache/slot.squashfs" -all-root -noappend -quiet -no-progress -comp gzip >/dev/null
 }
@@ -116,20 +111,27 @@ machine() {
 	rm -f "$cache/console.log" "$cache/checks.log"
 	[ -z "$slots" ] || set -- "$@" -drive "file=$slots,format=raw,if=virtio,readonly=on"
 	[ -z "$data" ] || set -- "$@" -drive "file=$data,format=raw,if=virtio${data_options:+,$data_options}"
+	case $system in
+	small) image=target/kernel/bzImage ;;
+	*) image=target/debian-kernel/vmlinuz ;;
+	esac
 	timeout "$patience" qemu-system-x86_64 -machine pc -accel tcg,thread=multi -cpu max -smp 1 -m "${memory:-192}" \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:$cache/console.log" -serial "file:$cache/checks.log" \
-		-kernel "$cache/vmlinuz" -initrd "$cache/initramfs.gz" "$@" \
-		-append "console=ttyS0 quiet reboot=t panic=-1 test=$name $words" </dev/null
+		-kernel "$image" -initrd "$cache/$system.gz" "$@" \
+		-append "console=ttyS0 quiet no_timer_check reboot=t panic=-1 test=$name $words" </dev/null
 }
 
 prepare() {
 	for tool in qemu-system-x86_64 busybox cpio dpkg-deb genimage mksquashfs; do
 		command -v "$tool" >/dev/null || fail "$tool is missing: make setup"
 	done
-	[ -x "$binary" ] || fail "$binary is missing: make dist TARGETS=x86_64-unknown-linux-musl"
+	for program in "$binary" "$daemon"; do
+		[ -x "$program" ] || fail "$program is missing: make dist TARGETS=x86_64-unknown-linux-musl"
+	done
 	mkdir -p "$cache"
-	fetch_kernel
+	.ci/debian-kernel.sh
+	.ci/kernel.sh
 	make_initramfs
 	make_slot
 	make_disks

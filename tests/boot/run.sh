@@ -28,9 +28,10 @@ console() { grep -aq "$1" "$cache/console.log" || fail "not on the console: $1; 
 # spoil FILE OFFSET COUNT [SOURCE]: overwrites KiB.
 spoil() { dd if="${4:-/dev/urandom}" of="$1" bs=1024 seek="$2" count="$3" conv=notrunc status=none; }
 
+# With drivers as modules, then with everything built in.
 well() {
-	boots first "gg.slot=q"
-	boots other_slot "gg.init=/no/such/init" -rtc base=1970-01-02T00:00:00
+	system=debian boots first "gg.slot=q"
+	system=debian boots other_slot "gg.init=/no/such/init" -rtc base=1970-01-02T00:00:00
 	boots second ""
 	boots well ""
 	boots erased ""
@@ -54,15 +55,40 @@ faults() {
 	boots formatted "gg.data=format"
 }
 
+# A kernel that lacks one option each: what would register the thing is not called.
+options() {
+	boots no_overlay "initcall_blacklist=ovl_init"
+	boots no_ext4 "initcall_blacklist=ext4_init_fs"
+	boots no_watchdog "initcall_blacklist=softdog_init"
+	slots=$cache/disk.img machine no_squashfs "initcall_blacklist=init_squashfs_fs"
+	console "kernel degraded: the kernel lacks CONFIG_SQUASHFS (gg-init cannot mount a squashfs slot)"
+	console "cannot go on: no slot can be mounted"
+	echo "ok - no_squashfs: the machine says why, and reboots"
+}
+
+# The device itself: gg-init, the daemon, a component; with every kind of control groups, and with little memory.
+device() {
+	disk "$data" gg-data 48M -
+	us="gg.init=greengrass gg.supervise=/test/device.sh"
+	memory=48 patience=300 boots component "$us cgroup_no_v1=all"
+	patience=300 boots component "$us gg.cgroup=v1"
+	patience=300 boots component "$us gg.cgroup=none"
+}
+
 # Machines without a word of the checks: what they did is on the console.
 ends() {
 	slots='' machine dead_end "gg.wait=0"
 	console "cannot go on: no slot can be mounted"
 	console "reboot in 1 s"
 	echo "ok - dead_end: the machine says why, and reboots"
-	machine crash "gg.init=/sbin/crashing-init"
-	console "Attempted to kill init"
+	disk "$data" gg-data 48M -
+	for end in crashing-init segfaulting-init crashing-init; do
+		machine crash "gg.init=/sbin/$end"
+		console "Attempted to kill init"
+	done
 	echo "ok - crash: a next init that ends is a panic, and the machine reboots"
+	boots unsettled "gg.unsettled=3 gg.supervise=/test/device.sh"
+	echo "ok - unsettled: after three of them gg-init stays"
 }
 
 supervised() {
@@ -76,48 +102,65 @@ supervised() {
 	echo "ok - supervise: data is clean after an ordered end"
 }
 
-# Numbers from a seed, so that a failure can be had again.
+# Numbers below $1 from a seed, so that a failure can be had again.
 random() {
 	seed=$(((seed * 1103515245 + 12345) % 2147483648))
-	echo $((seed / 65536 % $1))
+	drawn=$((seed / 65536 % $1))
 }
 
-# survives NUMBER: what was told to be synced before the last cut is there, if the machine came so far as to look.
+# survives NUMBER: what was told to be synced before the last cut is there, if the machine came so far as to look; and
+# the device is in the state it should be in.
 survives() {
-	found=$(tr -d '\r' <"$cache/checks.log" 2>/dev/null | sed -n 's/^found //p')
-	[ -z "$found" ] || [ "$found" -ge "$1" ] ||
+	found=$(tr -d '\r' <"$cache/checks.log" 2>/dev/null | sed -n 's/^found \([0-9]*\)$/\1/p')
+	[ -n "$found" ] || return 0
+	[ "$found" -ge "$1" ] ||
 		fail "cut $cut (SEED=${SEED:-4}): $1 was synced, and $found is there; see $cache/console.log"
+	grep -q "^state kept, overlay on data" "$cache/checks.log" ||
+		fail "cut $cut (SEED=${SEED:-4}): $(grep ^state "$cache/checks.log"); see $cache/checks.log"
 }
 
-# Cuts the power at some instant of the boot or of what follows. How long a boot takes here is measured first, so that
-# the instants lie where something happens on slow machines too.
+# Cuts the power between the start of PID 1 and as long after the boot as the boot takes. How long that is here is
+# measured first, and from then on learned from every cut: a busy host is slow now and then. The whole range is cut into
+# as many parts as there are cuts, and each is cut once, at a random place.
 cut_power() {
 	seed=${SEED:-4}
 	disk "$data" gg-data 48M -
 	began=$(date +%s)
 	machine report "" || fail "the machine did not end; see $cache/console.log"
-	boot=$(($(date +%s) - began + 1))
+	# Hundredths of a second until the slot's init runs; per mille of them that are the kernel's.
+	boot=$((($(date +%s) - began + 1) * 100))
+	early=$(tr -d '\r' <"$cache/checks.log" |
+		awk -F '\t' '$1 == "step" && !first { first = $3 } $1 == "end" { print int(first * 1000 / $2) }')
 	disk "$data" gg-data 48M -
-	told=0
-	cut=0
+	told=0 cut=0 in_boot=0 in_use=0
 	while [ "$cut" -lt "$cuts" ]; do
 		cut=$((cut + 1))
-		seed=$(((seed * 1103515245 + 12345) % 2147483648))
-		# From a third of a boot to two boots, in hundredths of a second.
-		instant=$((boot * 33 + seed / 65536 % (boot * 167)))
-		patience=$((instant / 100)).$((instant / 10 % 10)) machine cut "" && fail "the machine ended by itself"
+		random 1000
+		share=$(((cut * 7 % cuts * 1000 + drawn) / cuts))
+		start=$((boot * early / 1000))
+		instant=$((start + (2 * boot - 2 * start + 200) * share / 1000))
+		# After some boots the daemon would be started in place of the init that checks.
+		patience=$((instant / 100)).$((instant / 10 % 10))$((instant % 10)) machine cut gg.unsettled=0 &&
+			fail "the machine ended by itself"
 		survives "$told"
 		now=$(tr -d '\r' <"$cache/checks.log" 2>/dev/null | sed -n 's/^synced \([0-9]*\)$/\1/p' | tail -n 1)
 		told=${now:-$told}
+		if [ -n "$found" ]; then
+			in_use=$((in_use + 1))
+			[ "$instant" -ge "$boot" ] || boot=$((boot - (boot - instant) / 3))
+		else
+			in_boot=$((in_boot + 1))
+			[ "$instant" -le "$boot" ] || boot=$((boot + (instant - boot) / 3))
+		fi
 		say "cut $cut after $((instant / 100)) s: found ${found:-no time to look}, synced $told"
 	done
 	boots survived ""
 	survives "$told"
-	echo "ok - cut: $cuts cuts, and $told synced writes are there"
+	echo "ok - cut: $cuts cuts, $in_boot of them while it boots, and $told synced writes are there"
 }
 
 prepare
-for part in ${ONLY:-well faults ends supervised cut_power}; do
+for part in ${ONLY:-well faults options device ends supervised cut_power}; do
 	"$part"
 done
 echo "all boots went as they should"

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Runs the device binary on a machine that has control groups of version 2 alone: a virtual one, made for the moment.
 #
-# Debian's cloud kernel, an initramfs of BusyBox, the binary and the test components; QEMU without acceleration.
+# A kernel, an initramfs of BusyBox, the binary and the test components; QEMU without acceleration.
+# SYSTEM is the kernel: `debian`, or `small`, made of the options in kernel-config/ alone.
 # What happens inside is in checks.sh. The console and the daemon's log of the last run stay in target/vm.
 set -eu
 cd "$(dirname "$0")/../.."
 
 here=tests/vm
+system=${SYSTEM:-debian}
 cache=target/vm
 binary=target/dist/x86_64-unknown-linux-musl/greengrass
 # Seconds; it takes some 30 on an idle machine.
@@ -16,27 +18,6 @@ say() { printf 'vm: %s\n' "$*" >&2; }
 fail() {
 	say "$*"
 	exit 1
-}
-
-# The kernel is taken out of its package, never installed: this machine keeps its own.
-fetch_kernel() {
-	[ ! -f "$cache/vmlinuz" ] || ! ls "$cache"/config-* >/dev/null 2>&1 || return 0
-	say "fetching a kernel into $cache"
-	download || { [ "$(id -u)" -eq 0 ] && apt-get update -q >&2 && download; } ||
-		fail "apt cannot download linux-image-cloud-amd64: run apt-get update, or put a kernel at $cache/vmlinuz"
-	dpkg-deb --fsys-tarfile "$cache"/kernel/*.deb | tar -x -C "$cache/kernel" ./boot
-	mv "$cache"/kernel/boot/vmlinuz-* "$cache/vmlinuz"
-	rm -f "$cache"/config-*
-	mv "$cache"/kernel/boot/config-* "$cache"
-	rm -rf "$cache/kernel"
-}
-
-# linux-image-cloud-amd64 is empty and depends on the real package.
-download() {
-	rm -rf "$cache/kernel"
-	mkdir -p "$cache/kernel"
-	package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
-	[ -n "$package" ] && (cd "$cache/kernel" && apt-get download -q "$package" >/dev/null 2>&1)
 }
 
 make_initramfs() {
@@ -49,7 +30,8 @@ make_initramfs() {
 	ln -s greengrass "$tree/bin/greengrass-cli"
 	ln -s bin/busybox "$tree/init"
 	mkdir "$tree/boot"
-	cp "$cache"/config-* "$tree/boot"
+	# The small kernel shows its configuration itself.
+	[ "$system" = small ] || cp target/debian-kernel/tree/boot/config-* "$tree/boot"
 	cp "$here/checks.sh" "$tree/test/checks.sh"
 	cp -R "$here/recipes" "$tree/test/recipes"
 	cp -R docs/examples "$tree/test/examples"
@@ -66,7 +48,7 @@ boot() {
 	timeout "$patience" qemu-system-x86_64 -machine pc -accel tcg,thread=multi -cpu max -smp 2 -m 512 \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:$cache/console.log" -serial "file:$cache/checks.log" \
-		-kernel "$cache/vmlinuz" -initrd "$cache/initramfs.gz" \
+		-kernel "$kernel" -initrd "$cache/initramfs.gz" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic no_timer_check reboot=t rdinit=/init" </dev/null
 }
 
@@ -74,8 +56,12 @@ for tool in qemu-system-x86_64 busybox cpio dpkg-deb; do
 	command -v "$tool" >/dev/null || fail "$tool is missing: make setup"
 done
 [ -x "$binary" ] || fail "$binary is missing: make dist TARGETS=x86_64-unknown-linux-musl"
+case $system in
+small) kernel=target/kernel/bzImage && .ci/kernel.sh ;;
+debian) kernel=target/debian-kernel/vmlinuz && .ci/debian-kernel.sh ;;
+*) fail "no such system: $system" ;;
+esac
 mkdir -p "$cache"
-fetch_kernel
 make_initramfs
 boot || fail "the machine did not end within $patience s, or QEMU failed; see $cache/console.log"
 tr -d '\r' <"$cache/checks.log"

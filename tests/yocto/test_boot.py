@@ -14,7 +14,7 @@ import unittest
 import world
 from world import REPOSITORY, World
 
-KERNEL = os.path.join(REPOSITORY, "target/vm/vmlinuz")
+KERNEL = os.path.join(REPOSITORY, "target/debian-kernel/vmlinuz")
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
 # GRUB_BUILDIN of OE-core's grub-efi, what the layer appends to it, and the script that OE-core puts into the image.
 MODULES = "boot linux ext2 fat serial part_msdos part_gpt normal efi_gop iso9660 configfile search loadenv test".split()
@@ -32,7 +32,7 @@ class Boot(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not os.path.exists(KERNEL):
-            raise AssertionError("there is no %s: make vm fetches it" % KERNEL)
+            raise AssertionError("there is no %s: .ci/debian-kernel.sh fetches it" % KERNEL)
         cls.top = tempfile.mkdtemp(prefix="greengrass-boot-")
         cls.addClassCleanup(shutil.rmtree, cls.top)
         cls.make_slot()

@@ -16,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use finding::{Group, Verdict};
 use gather::Place;
@@ -32,8 +32,8 @@ const MISUSED: u8 = 2;
 #[derive(Parser, Debug)]
 #[command(name = "greengrass check", bin_name = "greengrass check", after_help = EXAMPLES)]
 pub struct CheckArguments {
-    /// Root directory of the daemon: its file system is looked at
-    #[arg(short, long, value_name = "DIR", env = "GGC_ROOT_PATH", default_value = "/greengrass/v2")]
+    /// Root directory of the daemon: its file system is looked at; GGC_ROOT_PATH names another default
+    #[arg(short, long, value_name = "DIR", default_value_os_t = super::root::usual())]
     root: PathBuf,
     /// Where the writable layer of the root lies: /data if it is there, else the root directory
     #[arg(short, long, value_name = "DIR")]
@@ -75,6 +75,11 @@ pub struct CheckArguments {
 enum Output {
     Text,
     Json,
+}
+
+/// The command line as clap knows it, for completion scripts.
+pub(super) fn command() -> clap::Command {
+    CheckArguments::command()
 }
 
 /// Runs the applet: 0 when nothing failed, 1 when something did, 2 for a command line that makes no sense.

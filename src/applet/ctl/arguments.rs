@@ -47,12 +47,11 @@ fn spell_out(argument: OsString) -> OsString {
     arg_required_else_help = true
 )]
 pub(super) struct Arguments {
-    /// The root directory of Greengrass
+    /// The root directory of Greengrass; GGC_ROOT_PATH names another default
     #[arg(
         long = "ggcRootPath",
         value_name = "DIR",
-        env = "GGC_ROOT_PATH",
-        default_value = "/greengrass/v2",
+        default_value_os_t = crate::applet::root::usual(),
         global = true
     )]
     pub root: PathBuf,

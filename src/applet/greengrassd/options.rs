@@ -12,8 +12,8 @@ use clap::Parser;
 #[derive(Parser, Debug)]
 #[command(name = "greengrassd", version, after_help = AFTER_HELP)]
 pub struct Options {
-    /// Root directory: everything the daemon writes lies below it
-    #[arg(short, long, value_name = "DIR", env = "GGC_ROOT_PATH", default_value = "/greengrass/v2")]
+    /// Root directory: everything the daemon writes lies below it; GGC_ROOT_PATH names another default
+    #[arg(short, long, value_name = "DIR", default_value_os_t = crate::applet::root::usual())]
     pub root: PathBuf,
 
     /// Take the configuration from this config.yaml or transaction log instead of the root's own

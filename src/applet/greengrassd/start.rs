@@ -1,6 +1,7 @@
 //! One life of the daemon: every part built on those before it, and taken down in reverse.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
+use crate::boot::places;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
 use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
 use crate::store::file::{self, FileError};
@@ -125,6 +127,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     if let Err(error) = ready::announce() {
         warn!(error = %Report(&error), "Cannot say so at NOTIFY_SOCKET.");
     }
+    settle();
 
     let code = tokio::select! {
         _ = terminate.recv() => 0,
@@ -152,6 +155,13 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let _ = access_task.await;
     let _ = clients_task.await;
     Ok(code)
+}
+
+/// Says to gg-init's next boot that this one went well. Elsewhere there is no such file.
+fn settle() {
+    if let Err(error) = file::remove(&Path::new(places::DATA).join(places::UNSETTLED)) {
+        warn!(error = %Report(&error), "The boot cannot be told to have gone well; after many, no other init is tried.");
+    }
 }
 
 /// How many IPC clients so many descriptors have room for, of those that may be let in; a few in any case.

@@ -170,7 +170,10 @@ mod tests {
         let found = shown(without_sys, "6.12.1", "kernel/fs/squashfs/squashfs.ko.xz:");
         let of = |name: &str| found.iter().find(|(option, _)| *option == name).map(|(_, there)| *there);
         assert_eq!((of("CONFIG_EXT4_FS"), of("CONFIG_SQUASHFS")), (Some(true), Some(true)));
-        assert_eq!((of("CONFIG_OVERLAY_FS"), of("CONFIG_KEYS"), of("CONFIG_NET")), (Some(false), Some(true), Some(false)));
+        assert_eq!(
+            (of("CONFIG_OVERLAY_FS"), of("CONFIG_KEYS"), of("CONFIG_NET")),
+            (Some(false), Some(true), Some(false))
+        );
         assert_eq!((of("CONFIG_MEMCG"), of("CONFIG_CGROUP_PIDS")), (Some(true), None));
         assert_eq!((of("CONFIG_BLOCK"), of("CONFIG_SECCOMP"), of("CONFIG_SECCOMP_FILTER")), (None, None, None));
     }
