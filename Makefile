@@ -49,10 +49,10 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
 
-test-long: ## a hundred power cuts, all of the jail on the small kernel; CUTS=1000 for more
+test-long: ## a hundred power cuts, each field of the data spoilt, the jail on the small kernel; CUTS=1000 for more
 	.ci/dist.sh x86_64-unknown-linux-musl
 	SYSTEM=small tests/vm/run.sh
-	ONLY=cut_power tests/boot/run.sh $(CUTS)
+	ONLY="fields cut_power" tests/boot/run.sh $(CUTS)
 
 setup: ## install what the tests need (as root), or say what is missing
 	.ci/setup.sh

@@ -16,8 +16,8 @@ say() { printf 'kernel: %s\n' "$*" >&2; }
 # shellcheck source=init/image/packages.sh
 . init/image/packages.sh
 
-# What no part of this kernel is made of, half of the source.
-unneeded='drivers/gpu drivers/net drivers/media drivers/infiniband drivers/scsi drivers/staging drivers/iio drivers/usb sound'
+# What no part of this kernel is made of, a third of the source.
+unneeded='drivers/gpu drivers/media drivers/net/ethernet drivers/net/wireless sound'
 
 fetch_source() {
 	[ ! -f "$into/linux/.unpacked" ] || return 0

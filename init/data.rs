@@ -103,8 +103,11 @@ pub(crate) fn mount_sound(partition: &mut Partition, stage: &Stage) -> Result<Do
         return Err(Failure::because("mount", label::DATA, format!("it is {:?}", partition.found).to_lowercase()));
     };
     let result = mount_partition(&partition.node, kind, stage);
-    if result.is_err() {
-        partition.found = Found::Damaged;
+    match &result {
+        // A kernel that does not know the file system says nothing about it: it must not be mended, still less formatted.
+        Err(failure) if mount::is_unknown_to_kernel(failure.cause()) => {}
+        Err(_) => partition.found = Found::Damaged,
+        Ok(_) => {}
     }
     result
 }

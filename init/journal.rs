@@ -20,6 +20,11 @@ impl Failure {
         Self { doing, on: on.to_string(), cause }
     }
 
+    /// What the kernel said.
+    pub(crate) fn cause(&self) -> &io::Error {
+        &self.cause
+    }
+
     /// For what is no error to the kernel.
     pub(crate) fn because(doing: &'static str, on: impl fmt::Display, why: impl Into<String>) -> Self {
         Self::new(doing, on, io::Error::other(why.into()))

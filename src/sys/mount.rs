@@ -50,6 +50,11 @@ pub fn mount(
     Ok(rustix::mount::mount(source, target, kind, flags, options.as_c_str())?)
 }
 
+/// Whether [`mount`] failed because the kernel has no such file system: `ENODEV`. It has not looked at the device then.
+pub fn is_unknown_to_kernel(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error())
+}
+
 /// Shows a directory in a second place, without what is mounted below it: `MS_BIND` of `mount(2)`.
 pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
     Ok(rustix::mount::mount_bind(source, target)?)

@@ -152,6 +152,21 @@ test_never() {
 	check "data is lost" fact data lost
 }
 
+test_marked() {
+	check "data is kept" fact data kept
+	echo marker >/data/marker
+}
+
+# Mounted, repaired, or told to be beyond it: never silently empty.
+test_field() {
+	check_ordinary
+	if fact data kept; then
+		check "what was written is there" says /data/marker marker
+	else
+		check "that data is lost is told" has "mend data" failed e2fsck
+	fi
+}
+
 # What a kernel without the option leaves of the device.
 test_no_overlay() {
 	check "that the kernel lacks it is told" has kernel degraded CONFIG_OVERLAY_FS
@@ -165,7 +180,8 @@ test_no_ext4() {
 	check_ordinary
 	check "that the kernel lacks it is told" has kernel degraded CONFIG_EXT4_FS
 	check "data is lost" fact data lost
-	check "it is told" has "mend data" failed "cannot"
+	check "it is told" has data failed "No such device"
+	check "and nothing is mended, still less formatted" has "mend data" failed policy
 	check "something can be written" touch /data/x
 }
 

@@ -55,15 +55,30 @@ faults() {
 	boots formatted "gg.data=format"
 }
 
+# Each field of the data's superblock in turn, all bits of it set; for `make test-long`. The field's offset, in hex.
+fields() {
+	disk "$data" gg-data 48M -
+	boots marked ""
+	cp "$data" "$cache/marked.img"
+	for offset in 00 04 08 14 18 20 28 38 3a 3c 48 4c 54 58 5c 60 64 e0 fe 150 174 3fc; do
+		cp "$cache/marked.img" "$data"
+		printf '\377\377' | dd of="$data" bs=1 seek=$((1024 * 1025 + 0x$offset)) conv=notrunc status=none
+		boots field ""
+	done
+}
+
 # A kernel that lacks one option each: what would register the thing is not called.
 options() {
+	disk "$data" gg-data 48M -
+	boots marked ""
 	boots no_overlay "initcall_blacklist=ovl_init"
-	boots no_ext4 "initcall_blacklist=ext4_init_fs"
+	boots no_ext4 "initcall_blacklist=ext4_init_fs gg.data=format"
 	boots no_watchdog "initcall_blacklist=softdog_init"
 	slots=$cache/disk.img machine no_squashfs "initcall_blacklist=init_squashfs_fs"
 	console "kernel degraded: the kernel lacks CONFIG_SQUASHFS (gg-init cannot mount a squashfs slot)"
 	console "cannot go on: no slot can be mounted"
 	echo "ok - no_squashfs: the machine says why, and reboots"
+	boots field ""
 }
 
 # The device itself: gg-init, the daemon, a component; with every kind of control groups, and with little memory.

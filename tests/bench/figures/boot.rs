@@ -21,27 +21,49 @@ pub(super) fn size_on_disk(daemon: &Path) -> io::Result<Measured> {
     Ok(Measured { value: json!(bytes), met: bytes <= size::LARGEST_INIT, note: "one static file".to_owned() })
 }
 
-/// Modules are told apart: to load them is the kernel's work, and a kernel of a product has most of them built in.
+/// The least of some boots: a busy host makes each longer, and none shorter. What PID 1 took of the processor does not
+/// depend on that, so it is told beside. Modules are told apart: to load them is the kernel's work.
 pub(super) fn own_time(daemon: &Path) -> io::Result<Measured> {
+    let firmware = boots(daemon, "small")?;
+    let modular = boots(daemon, "debian")?;
+    let least = |reports: &[Report], time: &dyn Fn(&Report) -> Option<u64>| {
+        reports.iter().filter_map(time).min().ok_or_else(|| io::Error::other("no boot"))
+    };
+    let own = least(&firmware, &Report::own_time)?;
+    let figures = json!({
+        "own": milliseconds(own),
+        "processor": milliseconds(least(&firmware, &processor)?),
+        "own_with_modules": milliseconds(least(&modular, &Report::own_time)?),
+        "modules": milliseconds(least(&modular, &modules)?),
+    });
+    Ok(Measured {
+        value: figures,
+        met: own <= 150_000,
+        note: "a kernel with everything built in; then Debian's cloud kernel with 10 modules; squashfs slot, ext4 data"
+            .to_owned(),
+    })
+}
+
+fn milliseconds(microseconds: u64) -> f64 {
+    rounded(microseconds as f64 / 1000.0)
+}
+
+fn boots(daemon: &Path, system: &str) -> io::Result<Vec<Report>> {
     const BOOTS: usize = 5;
-    let output = Command::new("tests/boot/bench.sh").arg(BOOTS.to_string()).env("GG_INIT", beside(daemon)).output()?;
+    let mut command = Command::new("tests/boot/bench.sh");
+    let output = command.arg(BOOTS.to_string()).env("GG_INIT", beside(daemon)).env("SYSTEM", system).output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut times = Vec::new();
-    for report in text.split_terminator("---\n") {
-        let report = Report::parse(report).map_err(io::Error::other)?;
-        let whole = report.own_time().ok_or_else(|| io::Error::other("a report has no end"))?;
-        let modules: u64 = report.steps.iter().filter(|step| step.name == "modules").map(|step| step.duration).sum();
-        times.push((whole.saturating_sub(modules), whole));
-    }
-    times.sort_unstable();
-    let (own, whole) = times.get(times.len() / 2).copied().ok_or_else(|| io::Error::other("no boot"))?;
-    let milliseconds = |microseconds: u64| rounded(microseconds as f64 / 1000.0);
-    Ok(Measured {
-        value: json!({ "own": milliseconds(own), "with_modules": milliseconds(whole) }),
-        met: own <= 150_000,
-        note: "Debian's cloud kernel, 10 modules, squashfs slot, ext4 data, overlay".to_owned(),
-    })
+    text.split_terminator("---\n").map(|report| Report::parse(report).map_err(io::Error::other)).collect()
+}
+
+fn modules(report: &Report) -> Option<u64> {
+    Some(report.steps.iter().filter(|step| step.name == "modules").map(|step| step.duration).sum())
+}
+
+/// `1234 us`.
+fn processor(report: &Report) -> Option<u64> {
+    report.fact("processor")?.split(' ').next()?.parse().ok()
 }
