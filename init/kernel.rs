@@ -5,24 +5,21 @@
 use std::fs;
 use std::path::Path;
 
-use gg_boot::kernel::{Looks, Missing, requirement, shown};
+use gg_boot::kernel::{Looks, shown};
 
 use crate::journal::{Done, Failure};
 
-/// Names what is missing, with what will not work: the worst of it in words.
+/// Names what is missing. What each costs stands in the fragments, whose text is for `greengrass check` to carry.
 pub(crate) fn probe() -> Result<Done<()>, Failure> {
     let release = gg_sys::machine::machine().release;
     let looks =
         Looks { exists: &|path| Path::new(path).exists(), text: &|path| fs::read_to_string(path).unwrap_or_default() };
-    let mut missing: Vec<&str> =
-        shown(looks, &release, "").into_iter().filter(|(_, there)| !there).map(|(option, _)| option).collect();
+    let options = shown(looks, &release, "");
+    let missing: Vec<&str> = options.into_iter().filter(|(_, there)| !there).map(|(option, _)| option).collect();
     if missing.is_empty() {
         return Ok(Done::Well((), release));
     }
-    let effect = |option: &str| requirement(option).map(|requirement| (requirement.missing, requirement.effect));
-    missing.sort_by_key(|option| effect(option).is_none_or(|(missing, _)| missing == Missing::Degraded));
-    let worst = missing.first().and_then(|option| effect(option)).map_or("", |(_, effect)| effect);
-    Ok(Done::Partly((), format!("the kernel lacks {} ({worst})", missing.join(", ")), "what needs it does not work"))
+    Ok(Done::Partly((), format!("the kernel lacks {}", missing.join(", ")), "greengrass check tells what that costs"))
 }
 
 /// Has the kernel reboot some time after a panic, unless its own arguments say when: a device that stands still with

@@ -11,7 +11,7 @@ mod release;
 mod signs;
 
 pub use configuration::{Configuration, ConfigurationError, Value};
-pub use fragment::{FRAGMENTS, FragmentError, Missing, Requirement, Scope, parse_fragment, requirement, requirements};
+pub use fragment::{FRAGMENTS, FragmentError, Missing, Requirement, Scope, parse_fragment, requirements};
 pub use gzip::GzipError;
 pub use release::{RULES, Release, Rule};
 pub use signs::{Looks, shown};

@@ -31,7 +31,7 @@ make_initramfs() {
 	pack "$tree" "$cache/small.gz"
 	mkdir "$tree/modules"
 	for module in $modules; do
-		cp "$(find target/debian-kernel/tree/lib -name "$module.ko" | head -n 1)" "$tree/modules/"
+		cp "$(find target/debian-kernel/tree/lib/ -name "$module.ko" | head -n 1)" "$tree/modules/"
 		echo "/modules/$module.ko"
 	done >"$tree/etc/gg-modules"
 	pack "$tree" "$cache/debian.gz"

@@ -84,13 +84,6 @@ pub fn requirements() -> &'static [Requirement] {
     })
 }
 
-/// The one for an option. Only the fragments up to it are read, and nothing is kept: for PID 1.
-pub fn requirement(option: &str) -> Option<Requirement> {
-    let fragments = FRAGMENTS.iter().filter(|(_, text)| text.contains(option));
-    let read = fragments.flat_map(|(file, text)| parse_fragment(file, text).unwrap_or_default());
-    read.into_iter().find(|requirement| requirement.option == option)
-}
-
 /// Reads one fragment.
 pub fn parse_fragment(file: &'static str, text: &'static str) -> Result<Vec<Requirement>, FragmentError> {
     let head = text.split("\n\n").next().and_then(|head| head.lines().last());
