@@ -39,7 +39,7 @@ impl Listener {
             .map_err(|cause| SocketError::Bind { path: path.clone(), cause })?;
         match callers {
             Callers::Everybody => {
-                socket_file::open_to_all(&path).map_err(|cause| SocketError::Open { path: path.clone(), cause })?
+                socket_file::open_to_all(&path).map_err(|cause| SocketError::Open { path: path.clone(), cause })?;
             }
             Callers::Group(group) => socket_file::share(&path, group).map_err(|cause| SocketError::Share {
                 path: path.clone(),
