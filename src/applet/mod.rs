@@ -64,8 +64,8 @@ static APPLETS: &[Applet] = &[
         run: completion::run,
     },
     Applet { names: &["keeper"], summary: None, run: keeper::run },
-    #[cfg(feature = "check")]
     Applet { names: &["ota"], summary: Some("make, verify and install updates of the system image"), run: ota::run },
+    #[cfg(feature = "check")]
     Applet {
         names: &["recipe"],
         summary: Some("check recipes: accepted, or refused with field, line and reason"),
