@@ -15,6 +15,7 @@ pub mod dev;
 pub mod greengrassd;
 mod help;
 pub mod keeper;
+#[cfg(feature = "ota")]
 pub mod ota;
 #[cfg(feature = "check")]
 pub mod recipe;
@@ -64,6 +65,7 @@ static APPLETS: &[Applet] = &[
         run: completion::run,
     },
     Applet { names: &["keeper"], summary: None, run: keeper::run },
+    #[cfg(feature = "ota")]
     Applet { names: &["ota"], summary: Some("make, verify and install updates of the system image"), run: ota::run },
     #[cfg(feature = "check")]
     Applet {
@@ -81,6 +83,8 @@ static LEFT_OUT: &[(&[&str], &str)] = &[
     (&["check", "recipe"], "check"),
     #[cfg(not(feature = "dev"))]
     (&["dev"], "dev"),
+    #[cfg(not(feature = "ota"))]
+    (&["ota"], "ota"),
 ];
 
 /// Runs the applet the arguments name; the first argument is the name the program was called by.
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_applet_is_there_or_known_to_be_left_out() {
-        for name in ["greengrassd", "greengrass-cli", "cli", "check", "dev", "completion", "keeper", "recipe"] {
+        for name in ["greengrassd", "greengrass-cli", "cli", "check", "dev", "completion", "keeper", "ota", "recipe"] {
             let name = OsStr::new(name);
             assert!(find(name).is_some() != left_out(name).is_some(), "{}", name.display());
         }

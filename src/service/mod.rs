@@ -9,6 +9,7 @@ pub mod clients;
 pub mod config;
 pub mod debug_password;
 pub mod deploy;
+#[cfg(feature = "ota")]
 pub mod ota;
 pub mod pubsub;
 pub mod supervisor;

@@ -46,7 +46,7 @@ same "the parts in menuconfig" "$(sed -n '/^\[features\]/,/^\[/s/^\([a-z-]*\) = 
 	"$(sed -n 's/^config GREENGRASS_RS_//p' openwrt-feed/greengrass-rs/Config-features.in | tr 'A-Z_' 'a-z-' | sort)"
 all_parts="CONFIG_PACKAGE_greengrass-rs=y CONFIG_GREENGRASS_RS_CHECK=y CONFIG_GREENGRASS_RS_CLI=y CONFIG_GREENGRASS_RS_DOWNLOAD=y"
 compiled() { feed greengrass-rs "$@" metadata-greengrass-rs | sed -n 's/^compile=//p'; }
-for part in check cli download; do
+for part in check cli download ota; do
 	option=CONFIG_GREENGRASS_RS_$(echo $part | tr '[:lower:]' '[:upper:]')
 	case $(compiled CONFIG_PACKAGE_greengrass-rs=y "$option=y") in
 	*"--no-default-features --features \"$part\""*) ;;

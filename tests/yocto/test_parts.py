@@ -10,7 +10,7 @@ import world
 from test_install import PACKAGES, install
 from world import REPOSITORY, World
 
-PARTS = ["check", "cli", "dev", "download", "init"]
+PARTS = ["check", "cli", "dev", "download", "init", "ota"]
 
 
 def choices():

@@ -19,7 +19,7 @@ export CARGO_PROFILE_RELEASE_STRIP = "none"
 export CARGO_PROFILE_RELEASE_DEBUG = "1"
 
 # Parts that a device may leave out; all but `init` are features of Cargo by the same name.
-PACKAGECONFIG ??= "check cli download init"
+PACKAGECONFIG ??= "check cli download init ota"
 # On the build machine it checks components and kernel configurations.
 PACKAGECONFIG:class-native = "check"
 # `greengrass check` and `greengrass recipe check`.
@@ -32,6 +32,8 @@ PACKAGECONFIG[dev] = "--features dev"
 PACKAGECONFIG[download] = "--features download,,,ca-certificates"
 # gg-init, the first process.
 PACKAGECONFIG[init] = ""
+# `greengrass ota`: updates of the system image.
+PACKAGECONFIG[ota] = "--features ota"
 
 do_compile() {
     oe_cargo_build --bins --package greengrass-rs --no-default-features ${PACKAGECONFIG_CONFARGS}
