@@ -28,7 +28,7 @@ impl Ini {
         let mut ini = Self::default();
         let mut entries = 0;
         for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
+            let line = line.trim_ascii();
             let at = || index + 1;
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -47,7 +47,7 @@ impl Ini {
                 continue;
             }
             let (key, value) = line.split_once('=').ok_or_else(|| IniError::Line { line: at() })?;
-            let (key, value) = (key.trim(), value.trim());
+            let (key, value) = (key.trim_ascii(), value.trim_ascii());
             let group =
                 ini.groups.last_mut().filter(|_| !key.is_empty()).ok_or_else(|| IniError::Line { line: at() })?;
             if group.entries.insert(key.to_owned(), value.to_owned()).is_some() {
@@ -139,21 +139,23 @@ impl Group {
     }
 
     pub fn set(&mut self, key: &str, value: &str) {
-        let mut escaped = String::new();
-        for (index, letter) in value.chars().enumerate() {
-            match letter {
-                ' ' if index == 0 => escaped.push_str("\\s"),
-                '\n' => escaped.push_str("\\n"),
-                '\r' => escaped.push_str("\\r"),
-                '\t' => escaped.push_str("\\t"),
-                '\\' => escaped.push_str("\\\\"),
-                letter => escaped.push(letter),
-            }
-        }
-        self.entries.insert(key.to_owned(), escaped);
+        self.set_raw(key, &escape(value));
     }
 
-    /// Keys that are left, with their values.
+    /// Sets a value as [`Group::rest`] gave it.
+    pub fn set_raw(&mut self, key: &str, value: &str) {
+        self.entries.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Sets a list; an empty one is not there.
+    pub fn set_list(&mut self, key: &str, values: &[String]) {
+        let value: String = values.iter().map(|value| escape(value).replace(';', "\\;") + ";").collect();
+        if !values.is_empty() {
+            self.set_raw(key, &value);
+        }
+    }
+
+    /// Keys that are left, with their values as they are in the file.
     pub fn rest(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -189,6 +191,22 @@ impl Group {
         }
         Ok(out)
     }
+}
+
+fn escape(value: &str) -> String {
+    let mut escaped = String::new();
+    for (index, letter) in value.char_indices() {
+        match letter {
+            // What is at the edges would be cut off.
+            ' ' if index == 0 || index + 1 == value.len() => escaped.push_str("\\s"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            '\\' => escaped.push_str("\\\\"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 /// A file that is no INI, or not with the keys expected.

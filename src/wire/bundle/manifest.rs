@@ -28,7 +28,7 @@ pub struct Manifest {
     pub hooks: Vec<String>,
     pub images: Vec<Image>,
     pub policy: Policy,
-    /// Other `[meta.*]` sections: they tell, and decide nothing.
+    /// Other `[meta.*]` sections, with the values as they are in the file: they tell, and decide nothing.
     pub meta: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -220,7 +220,7 @@ impl Manifest {
                 bundle.set("verity-size", &verity.tree_size.to_string());
             }
             Format::Crypt => bundle.set("format", "crypt"),
-            Format::Plain => {}
+            Format::Plain => bundle.set("format", "plain"),
         }
         ini.groups.push(bundle);
         if let Some(handler) = &self.handler {
@@ -231,7 +231,7 @@ impl Manifest {
         if let Some(hook) = &self.hook {
             let mut hooks = Group::new("hooks");
             hooks.set("filename", hook.as_str());
-            set_list(&mut hooks, "hooks", &self.hooks);
+            hooks.set_list("hooks", &self.hooks);
             ini.groups.push(hooks);
         }
         ini.groups.extend(self.images.iter().map(Image::encode));
@@ -239,7 +239,7 @@ impl Manifest {
         for (name, entries) in &self.meta {
             let mut group = Group::new(&format!("meta.{name}"));
             for (key, value) in entries {
-                group.set(key, value);
+                group.set_raw(key, value);
             }
             ini.groups.push(group);
         }
@@ -329,15 +329,15 @@ impl Image {
             group.set("sha256", &hex(sha256));
         }
         group.set("size", &self.size.to_string());
-        set_list(&mut group, "hooks", &self.hooks);
-        set_list(&mut group, "adaptive", &self.adaptive);
+        if self.kind != self.filename.as_ref().map_or(Kind::Other, Kind::of) {
+            group.set("type", self.kind.as_str());
+        }
+        if let Some(version) = &self.version {
+            group.set("version", version);
+        }
+        group.set_list("hooks", &self.hooks);
+        group.set_list("adaptive", &self.adaptive);
         group
-    }
-}
-
-fn set_list(group: &mut Group, key: &str, values: &[String]) {
-    if !values.is_empty() {
-        group.set(key, &format!("{};", values.join(";")));
     }
 }
 

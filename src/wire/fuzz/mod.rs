@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets: what must hold for any bytes at all. They panic when it does not.
 
 mod access_control;
+mod bundle;
 mod control;
 mod eventstream;
 mod interpolate;
@@ -10,6 +11,7 @@ mod topic;
 mod version_requirement;
 
 pub use access_control::access_control;
+pub use bundle::{bundle_block, bundle_cms, bundle_manifest, bundle_trailer};
 pub use control::control;
 pub use eventstream::eventstream;
 pub use interpolate::interpolate;

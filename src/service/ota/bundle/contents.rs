@@ -41,6 +41,11 @@ impl Contents {
         Ok(Self { superblock, entries: directory(&bytes)? })
     }
 
+    /// The names of all files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter_map(|entry| str::from_utf8(&entry.name).ok())
+    }
+
     pub fn compression(&self) -> &'static str {
         self.superblock.compression.as_str()
     }

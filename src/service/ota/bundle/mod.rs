@@ -9,6 +9,8 @@
 
 mod contents;
 pub mod create;
+#[doc(hidden)]
+pub mod fuzz;
 mod reader;
 mod source;
 
