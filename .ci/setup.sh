@@ -24,6 +24,10 @@ needs() {
 		ovmf|ls /usr/share/ovmf/OVMF.fd|is the firmware it boots from
 		gdisk|PATH=$PATH:/sbin:/usr/sbin command -v sgdisk|makes its partitions
 		squashfs-tools|command -v mksquashfs|makes its slots
+		rauc|command -v rauc|makes bundles for `greengrass ota` to read
+		openssl|command -v openssl|makes RSA keys and broken signatures in tests
+		xz-utils|command -v xz|packs blocks for tests
+		zstd|command -v zstd|packs blocks for tests
 		e2fsprogs|PATH=$PATH:/sbin command -v mke2fs|makes its data partition
 		qemu-system-arm|command -v qemu-system-aarch64|boots it for aarch64
 		flex|command -v flex|reads the options of the kernel that tests/boot boots

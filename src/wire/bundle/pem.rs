@@ -84,9 +84,8 @@ impl<const SIZE: usize> Signify<SIZE> {
         let Some(bytes) = lines.next().and_then(|line| STANDARD.decode(line.trim_end()).ok()) else {
             return Err(fault);
         };
-        match bytes.strip_prefix(b"ED") {
-            Some(_) => return Err(PemError::Prehashed),
-            None => {}
+        if bytes.starts_with(b"ED") {
+            return Err(PemError::Prehashed);
         }
         let Some((number, rest)) = bytes.strip_prefix(b"Ed").and_then(|rest| rest.split_first_chunk::<8>()) else {
             return Err(fault);

@@ -422,12 +422,10 @@ fn block_header(input: &[u8]) -> Result<&[u8], XzError> {
     let mut fields = &body[2..];
     // How large the block is, packed and unpacked: it says so itself.
     for present in [flags & 0x40, flags & 0x80] {
-        while present != 0 {
-            let (&byte, rest) = fields.split_first().ok_or(XzError::Header)?;
-            fields = rest;
-            if byte < 0x80 {
-                break;
-            }
+        if present != 0 {
+            // Seven bits a byte; the last has no eighth.
+            let last = fields.iter().position(|byte| *byte < 0x80).ok_or(XzError::Header)?;
+            fields = &fields[last + 1..];
         }
     }
     match fields {
