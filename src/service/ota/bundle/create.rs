@@ -37,11 +37,11 @@ pub fn create(directory: &Path, target: &Path, signatories: &[Signatory], time: 
     SystemRandom::new().fill(&mut salt).map_err(|_| CreateError::Random)?;
     let mut fault = None;
     let written = file::write_with(target, 0o644, Backup::Drop, |out| {
-        write(directory, out, &mut manifest, salt, signatories, time).or_else(|cause| match cause {
-            CreateError::Write(cause) => Err(cause),
+        write(directory, out, &mut manifest, salt, signatories, time).map_err(|cause| match cause {
+            CreateError::Write(cause) => cause,
             cause => {
                 fault = Some(cause);
-                Err(io::ErrorKind::Other.into())
+                io::ErrorKind::Other.into()
             }
         })
     });

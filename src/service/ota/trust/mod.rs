@@ -152,7 +152,7 @@ impl Trust {
             signers.push(account);
         }
         for signature in detached {
-            let key = self.keys.iter().find(|key| key::verify_ed25519(*key, content, signature).is_ok());
+            let key = self.keys.iter().find(|key| key::verify_ed25519(key, content, signature).is_ok());
             let Some(key) = key else {
                 let verdict = Verdict::Ignored(PathError::UnknownKey);
                 signers.push(Account { name: "detached signature".to_owned(), verdict });
