@@ -341,7 +341,8 @@ fn enter_root(
 /// The last thing before the next program, whose time begins here.
 fn publish(journal: &mut Journal, data: Data) {
     // Without what we waited for disks: the same on a busy host of a virtual machine as on an idle one.
-    journal.fact("processor", &format!("{} us", gg_sys::clock::processor().as_micros()));
+    let processor = journal.processor_time().as_micros();
+    journal.fact("processor", &format!("{processor} us"));
     if let Err(failure) = root::publish(&journal.report(), data) {
         journal.say(Level::Error, &format!("no boot report: {failure}"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use gg_boot::report::{Outcome, Writer};
 use gg_sys::clock;
@@ -49,14 +50,27 @@ pub(crate) enum Done<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Instead(pub(crate) Outcome, pub(crate) &'static str);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Journal {
     report: Writer,
     log: Option<Kmsg>,
     troubles: usize,
+    /// What this process had taken of the processor before: as the kernel's own first thread it started the kernel.
+    processor: Duration,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { report: Writer::default(), log: None, troubles: 0, processor: clock::processor() }
+    }
 }
 
 impl Journal {
+    /// What PID 1 has taken of the processor since the journal was begun.
+    pub(crate) fn processor_time(&self) -> Duration {
+        clock::processor().saturating_sub(self.processor)
+    }
+
     /// As soon as there is a `/dev/kmsg`; until then, and without it, the console hears what the log should.
     pub(crate) fn open_log(&mut self) {
         self.log = Kmsg::open().ok();

@@ -35,7 +35,7 @@ well() {
 	boots second ""
 	boots well ""
 	boots erased ""
-	boots version_1 "gg.cgroup=v1 gg.overlay=none gg.watchdog-handover=keep"
+	system=debian boots version_1 "gg.cgroup=v1 gg.overlay=none gg.watchdog-handover=keep"
 }
 
 faults() {
