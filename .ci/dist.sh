@@ -68,7 +68,8 @@ build() (
 	prebuilt) ;;
 	*)
 		# Building the standard library is not in stable cargo yet. zig brings the C runtime, so rustc must not.
-		export RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS-} -C link-self-contained=no"
+		# What a panic would unwind by is not needed where it aborts, and lies in memory all the same.
+		export RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS-} -C link-self-contained=no -C force-unwind-tables=no"
 		set -- -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size "$@"
 		;;
 	esac

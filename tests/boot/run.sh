@@ -75,7 +75,7 @@ options() {
 	boots no_ext4 "initcall_blacklist=ext4_init_fs gg.data=format"
 	boots no_watchdog "initcall_blacklist=softdog_init"
 	slots=$cache/disk.img machine no_squashfs "initcall_blacklist=init_squashfs_fs"
-	console "kernel degraded: the kernel lacks CONFIG_SQUASHFS;"
+	console "slot failed: cannot mount .* as squashfs: No such device"
 	console "cannot go on: no slot can be mounted"
 	echo "ok - no_squashfs: the machine says why, and reboots"
 	boots field ""
