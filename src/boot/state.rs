@@ -30,4 +30,5 @@ pub mod ring;
 pub mod simulator;
 pub mod slots;
 pub mod store;
+pub mod uboot;
 pub mod variables;

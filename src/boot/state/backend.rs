@@ -4,10 +4,14 @@
 mod grub;
 mod grub_rauc;
 mod init_switch;
+mod uboot;
+mod uboot_map;
 
 pub use grub::{Grub, GrubEnvironment};
 pub use grub_rauc::GrubRauc;
 pub use init_switch::{InitSwitch, choose};
+pub use uboot::{LOCK, Uboot, UbootEnvironment};
+pub use uboot_map::{Map, MapError, UbootMap};
 
 use std::io;
 
@@ -16,6 +20,7 @@ use crate::slot::Slot;
 use super::fat::FatError;
 use super::grubenv::GrubenvError;
 use super::store::StoreError;
+use super::uboot::UbootError;
 
 /// What a boot loader goes by.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,6 +97,8 @@ pub enum BackendError {
     Locate(#[source] FatError),
     #[error("the environment of {0} cannot hold it")]
     Grubenv(&'static str, #[source] GrubenvError),
+    #[error("the environment of U-Boot cannot hold it")]
+    Uboot(#[source] UbootError),
     #[error("{0} is not a file that can be overwritten in place")]
     Moves(&'static str),
     #[error("cannot keep it in the record")]

@@ -11,18 +11,26 @@ use gg_sys::sector::{Access, Sectors};
 use crate::places::label;
 use crate::slot::Slot;
 
-use super::backend::{Backend, BackendError, Grub, GrubEnvironment, GrubRauc, InitSwitch};
+use super::backend::{
+    Backend, BackendError, Grub, GrubEnvironment, GrubRauc, InitSwitch, LOCK, Map, MapError, Uboot, UbootEnvironment,
+    UbootMap,
+};
 use super::grubenv;
 use super::medium::SECTOR;
 use super::ring::Ring;
 use super::slots::Slots;
 use super::store::Store;
+use super::uboot::parse_config;
 
 /// What keeps the state of the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Grub,
     GrubRauc,
+    /// Its environment lies where `/etc/fw_env.config` says.
+    Uboot,
+    /// The same, with the table of `/etc/greengrass/boot.map`.
+    UbootMap,
     InitSwitch,
 }
 
@@ -31,6 +39,8 @@ impl Kind {
         match text {
             "grub" => Some(Self::Grub),
             "grub-rauc" => Some(Self::GrubRauc),
+            "uboot" => Some(Self::Uboot),
+            "uboot-map" => Some(Self::UbootMap),
             "init-switch" => Some(Self::InitSwitch),
             _ => None,
         }
@@ -52,6 +62,8 @@ pub enum OpenError {
     Make(PathBuf, #[source] io::Error),
     #[error("{} cannot be overwritten in place", .0.display())]
     Moves(PathBuf),
+    #[error("{} is no table of variables", .0.display())]
+    Map(PathBuf, #[source] MapError),
     #[error(transparent)]
     Backend(#[from] BackendError),
 }
@@ -62,6 +74,7 @@ pub fn open(kind: Kind, booted: Slot) -> Result<DeviceSlots, OpenError> {
     let backend: Box<dyn Backend> = match kind {
         Kind::Grub => Box::new(Grub::new(GrubEnvironment::on_esp(partition(label::ESP)?)?)),
         Kind::GrubRauc => Box::new(GrubRauc::new(GrubEnvironment::on_esp(partition(label::ESP)?)?)),
+        Kind::Uboot | Kind::UbootMap => uboot(kind, Path::new(FW_ENV_CONFIG), Path::new(BOOT_MAP))?,
         Kind::InitSwitch => Box::new(InitSwitch::new(Store::on_partition(state.clone()))),
     };
     Ok(Slots::new(Store::on_partition(state.clone()), backend, Some(Ring::on_partition(state)), booted))
@@ -87,10 +100,28 @@ pub fn open_files(kind: Kind, directory: &Path, grubenv: &Path, booted: Slot) ->
     let backend: Box<dyn Backend> = match kind {
         Kind::Grub => Box::new(Grub::new(environment()?)),
         Kind::GrubRauc => Box::new(GrubRauc::new(environment()?)),
+        Kind::Uboot | Kind::UbootMap => uboot(kind, Path::new(FW_ENV_CONFIG), Path::new(BOOT_MAP))?,
         Kind::InitSwitch => Box::new(InitSwitch::new(store())),
     };
     Ok(Slots::new(store(), backend, Some(Ring::in_file(events, EVENTS)), booted))
 }
+
+/// U-Boot's environment where its own tools have it, and locked as they lock it.
+pub fn uboot(kind: Kind, config: &Path, map: &Path) -> Result<Box<dyn Backend>, OpenError> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|cause| OpenError::Open(path.to_owned(), cause));
+    let places = parse_config(&read(config)?).map_err(BackendError::from)?;
+    let size = places[0].size;
+    let opened = places.into_iter().map(|place| Ok((open_sectors(Path::new(&place.device))?, place.offset)));
+    let environment = UbootEnvironment::new(opened.collect::<Result<_, OpenError>>()?, size).locked(Path::new(LOCK));
+    if kind == Kind::UbootMap {
+        let map = Map::parse(&read(map)?).map_err(|cause| OpenError::Map(map.to_owned(), cause))?;
+        return Ok(Box::new(UbootMap::new(environment, map)));
+    }
+    Ok(Box::new(Uboot::new(environment)))
+}
+
+const FW_ENV_CONFIG: &str = "/etc/fw_env.config";
+const BOOT_MAP: &str = "/etc/greengrass/boot.map";
 
 /// A block of most file systems, so that a copy shares none with anything else.
 const FILE: u64 = 4096;

@@ -92,7 +92,7 @@ fn run_one(loader: Loader, destiny: Destiny, effort: Effort, report: &mut Report
                 report.states += 1;
                 let name = format!("{name} and at {place}");
                 judge(&outcome, plan, 2, &name, report);
-                if report.states % 16 == 0 {
+                if report.states.is_multiple_of(16) {
                     update_again(&third, plan, &name, report);
                 }
             }
@@ -138,7 +138,7 @@ fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: &str, report: &mut Repo
 /// X12: the halves of the state destroyed, or in contradiction, in every combination.
 pub fn run_destroyed(seed: u64) -> Report {
     let mut report = Report::default();
-    for loader in [Loader::Grub, Loader::GrubRauc] {
+    for loader in [Loader::Grub, Loader::GrubRauc, Loader::Uboot] {
         for case in device::contradictions() {
             let device = Device::contradicting(loader, case, &mut Random(seed | 1));
             let disk = Disk::from(device.image().clone());
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn update_survives_every_power_cut() {
-        let report = run(Effort { second_cut_every: 9, seed: 7 });
+        let report = run(Effort { second_cut_every: 12, seed: 7 });
         println!("slots-simulator: {report}");
         for violation in report.violations.iter().take(20) {
             println!("{violation}");

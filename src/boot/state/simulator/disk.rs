@@ -14,7 +14,7 @@ pub(crate) type Image = Vec<[u8; SECTOR]>;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Write(usize, [u8; SECTOR]),
+    Write(usize, Box<[u8; SECTOR]>),
     Flush,
 }
 
@@ -55,7 +55,7 @@ impl Disk {
             self.0.state_writes.set(self.0.state_writes.get() + 1);
         }
         self.0.now.borrow_mut()[index] = bytes;
-        self.0.log.borrow_mut().push(Operation::Write(index, bytes));
+        self.0.log.borrow_mut().push(Operation::Write(index, Box::new(bytes)));
     }
 
     pub(crate) fn flush(&self) {
@@ -86,7 +86,7 @@ impl Disk {
                     }
                     continue;
                 }
-                Operation::Write(index, bytes) => open.push((*index, *bytes)),
+                Operation::Write(index, bytes) => open.push((*index, **bytes)),
             }
             let mut cut = |arrived: u64| {
                 let mut image = safe.clone();

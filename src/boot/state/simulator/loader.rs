@@ -1,10 +1,11 @@
 //! Models of the boot loaders: what they read, count, write and start. They know only the bytes on the disk.
 
 use crate::slot::Slot;
-use crate::state::backend::{Backend, Grub, GrubEnvironment, GrubRauc, InitSwitch, choose};
+use crate::state::backend::{Backend, Grub, GrubEnvironment, GrubRauc, InitSwitch, Uboot, UbootEnvironment, choose};
 use crate::state::grubenv::{self, SIZE};
 use crate::state::medium::{Medium, SECTOR};
 use crate::state::store::Store;
+use crate::state::uboot::{Copy, Form, decode, encode, newer};
 use crate::state::variables::Variables;
 
 use super::device::{ENVIRONMENT, RECORD, block, loadable};
@@ -16,23 +17,25 @@ pub enum Loader {
     Grub,
     /// The script of RAUC's manual.
     GrubRauc,
+    /// RAUC's script for U-Boot, with a redundant environment.
+    Uboot,
     /// A fixed kernel: `gg-init` itself.
     InitSwitch,
 }
 
 impl Loader {
-    pub const ALL: [Self; 3] = [Self::Grub, Self::GrubRauc, Self::InitSwitch];
+    pub const ALL: [Self; 4] = [Self::Grub, Self::GrubRauc, Self::Uboot, Self::InitSwitch];
 
     /// How many tries it can give.
     pub(crate) fn counts_to(self) -> u8 {
         match self {
             Self::GrubRauc => 1,
-            Self::Grub | Self::InitSwitch => 3,
+            Self::Grub | Self::Uboot | Self::InitSwitch => 3,
         }
     }
 
     pub(crate) fn counts_each_boot(self) -> bool {
-        self == Self::GrubRauc
+        matches!(self, Self::GrubRauc | Self::Uboot)
     }
 
     pub(crate) fn first_environment(self) -> Vec<[u8; SECTOR]> {
@@ -62,6 +65,20 @@ impl Loader {
                 variables.set("gg_ok", name(ok));
                 variables.set("gg_try", name(trial));
             }
+            Self::Uboot => {
+                let first = trial.or(ok);
+                variables.set("BOOT_ORDER", if first == Some(Slot::B) { "B A" } else { "A B" });
+                variables.set("BOOT_A_LEFT", "3");
+                variables.set("BOOT_B_LEFT", "3");
+                variables.set("gg_ok", name(ok));
+                variables.set("gg_try", name(trial));
+                let copy = |flag| {
+                    let copy = Copy { flag, variables: variables.clone() };
+                    let bytes = encode(&copy, SECTOR, Form::Redundant).unwrap_or_default();
+                    bytes.as_chunks::<SECTOR>().0.first().copied().unwrap_or([0; SECTOR])
+                };
+                return vec![copy(1), copy(2)];
+            }
             Self::InitSwitch => return vec![],
         }
         block(&variables).to_vec()
@@ -72,6 +89,7 @@ impl Loader {
         match self {
             Self::Grub => Box::new(Grub::new(environment())),
             Self::GrubRauc => Box::new(GrubRauc::new(environment())),
+            Self::Uboot => Box::new(Uboot::new(uboot(disk))),
             Self::InitSwitch => Box::new(InitSwitch::new(store(disk))),
         }
     }
@@ -81,6 +99,7 @@ impl Loader {
         match self {
             Self::Grub => start_grub(disk),
             Self::GrubRauc => start_grub_rauc(disk),
+            Self::Uboot => start_uboot(disk),
             Self::InitSwitch => choose(&store(disk)).ok().flatten().or(Some(Slot::A)),
         }
     }
@@ -164,4 +183,52 @@ fn start_grub_rauc(disk: &Disk) -> Option<Slot> {
         save(disk, |variables| variables.set(tried, "1"));
     }
     loadable(disk, chosen).map(|_| chosen)
+}
+
+fn uboot(disk: &Disk) -> UbootEnvironment<Region> {
+    let places = (0..2).map(|copy| (disk.region(ENVIRONMENT + copy), 0)).collect();
+    UbootEnvironment::new(places, SECTOR)
+}
+
+/// The first in order that has something left; one is taken away and saved, into the other copy.
+fn start_uboot(disk: &Disk) -> Option<Slot> {
+    let [first, second] = [0, 1].map(|copy| decode(&disk.sector(ENVIRONMENT + copy), Form::Redundant).ok());
+    let newest = newer(first.as_ref().map(|copy| copy.flag), second.as_ref().map(|copy| copy.flag));
+    let (copy, other) = match newest {
+        Some(0) => (first, 1),
+        _ => (second, 0),
+    };
+    // Nothing is whole: the environment that U-Boot was built with.
+    let Copy { flag, mut variables } = copy.unwrap_or(Copy { flag: 0, variables: Variables::default() });
+    for (name, value) in [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3"), ("BOOT_B_LEFT", "3")] {
+        if variables.text(name).is_none() {
+            variables.set(name, value);
+        }
+    }
+    let order = variables.text("BOOT_ORDER").unwrap_or_default().to_owned();
+    for name in order.split(' ') {
+        let (slot, left) = if name == "B" { (Slot::B, "BOOT_B_LEFT") } else { (Slot::A, "BOOT_A_LEFT") };
+        let count = variables.text(left).and_then(|text| text.parse::<u8>().ok()).unwrap_or(0);
+        if count == 0 {
+            continue;
+        }
+        variables.set(left, &(count - 1).to_string());
+        let saved = Copy { flag: flag.wrapping_add(1), variables: variables.clone() };
+        let bytes = encode(&saved, SECTOR, Form::Redundant).unwrap_or_default();
+        disk.write_sector(ENVIRONMENT + other, *bytes.as_chunks::<SECTOR>().0.first()?);
+        disk.flush();
+        if loadable(disk, slot).is_some() {
+            return Some(slot);
+        }
+        // The script resets the board.
+        return None;
+    }
+    // No tries are left: the script gives each slot three again, and resets.
+    variables.set("BOOT_A_LEFT", "3");
+    variables.set("BOOT_B_LEFT", "3");
+    let saved = Copy { flag: flag.wrapping_add(1), variables };
+    let bytes = encode(&saved, SECTOR, Form::Redundant).unwrap_or_default();
+    disk.write_sector(ENVIRONMENT + other, *bytes.as_chunks::<SECTOR>().0.first()?);
+    disk.flush();
+    None
 }

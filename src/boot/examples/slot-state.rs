@@ -1,0 +1,117 @@
+//! Reads and changes the state of the slots on the disk of a device that is off: for tests, and for whoever has a
+//! device on the bench.
+//!
+//! ```text
+//! slot-state DISK STATE ESP BOOTED status|install|written|arm TRIES|confirm|rollback|cancel
+//! ```
+//!
+//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB; `BOOTED` is the slot to act as.
+
+use std::error::Error;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use gg_boot::slot::Slot;
+use gg_boot::state::backend::{Grub, GrubEnvironment};
+use gg_boot::state::machine::Candidate;
+use gg_boot::state::medium::Medium;
+use gg_boot::state::record::Reason;
+use gg_boot::state::ring::Ring;
+use gg_boot::state::slots::Slots;
+use gg_boot::state::store::Store;
+
+/// A partition of a disk in a file.
+#[derive(Debug)]
+struct Part(Rc<File>, u64);
+
+impl Medium for Part {
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(into, self.1 + at)
+    }
+
+    fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(sectors, self.1 + at)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            eprintln!("slot-state: {cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let [disk, state, esp, booted, what, rest @ ..] = arguments else {
+        return Err("DISK STATE ESP BOOTED status|install|written|arm TRIES|confirm|rollback|cancel".into());
+    };
+    let disk = Rc::new(File::options().read(true).write(true).open(disk)?);
+    let part = |mib: &str| -> Result<Rc<Part>, Box<dyn Error>> {
+        Ok(Rc::new(Part(disk.clone(), mib.parse::<u64>()? * 1024 * 1024)))
+    };
+    let booted = Slot::parse(booted).ok_or("BOOTED is a or b")?;
+    let state = part(state)?;
+    let grub = Grub::new(GrubEnvironment::on_esp(part(esp)?)?);
+    let ring = Ring::on_partition(state.clone());
+    let slots = Slots::new(Store::on_partition(state.clone()), Box::new(grub), Some(ring), booted);
+    match (what.as_str(), rest) {
+        ("status", []) => status(&slots, &Ring::on_partition(state))?,
+        ("install", []) => {
+            let candidate = Candidate {
+                version: "test".to_owned(),
+                manifest: [1; 32],
+                transaction: 1,
+                level: 0,
+                floor: 0,
+                key_epoch: 0,
+            };
+            let plan = slots.plan_install(candidate, 0)?;
+            println!("{}", plan.target.name());
+        }
+        ("written", []) => slots.mark_written(0)?,
+        ("arm", [tries]) => slots.arm(tries.parse()?, [b'0'; 36], 0)?,
+        ("confirm", []) => slots.confirm(0)?,
+        ("rollback", []) => println!("{:?}", slots.rollback(Reason::Asked, 0)?),
+        ("cancel", []) => slots.cancel(0)?,
+        (other, _) => return Err(format!("cannot {other:?}").into()),
+    }
+    Ok(())
+}
+
+fn status(slots: &Slots<'_, Rc<Part>>, ring: &Ring<Rc<Part>>) -> Result<(), Box<dyn Error>> {
+    let status = slots.status()?;
+    let name = |slot: Option<Slot>| slot.map_or("-", Slot::name);
+    println!(
+        "record: ok={} try={} reason={}",
+        status.record.ok.name(),
+        name(status.record.trial),
+        status.record.last_reason.name()
+    );
+    for slot in [Slot::A, Slot::B] {
+        println!("slot {}: {}", slot.name(), status.record.image(slot).state.name());
+    }
+    let trial = status.view.trial.map(|trial| trial.slot);
+    println!("environment: ok={} try={} failed={}", name(status.view.ok), name(trial), name(status.view.failed));
+    for event in ring.events()? {
+        println!(
+            "event {}: {} {} left={} {}",
+            event.number,
+            event.what.name(),
+            event.slot.name(),
+            event.left,
+            event.reason.name()
+        );
+    }
+    Ok(())
+}

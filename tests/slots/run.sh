@@ -1,0 +1,158 @@
+#!/bin/sh
+# Boots the disk of `make image` through trials and lost state, with the real firmware, GRUB, kernel and gg-init.
+#
+# Between two boots the machine is cut off, as by a power cut; the state is changed as an installer would, by the same
+# code, or destroyed. Consoles stay in target/image/<arch>.
+set -eu
+cd "$(dirname "$0")/../.."
+
+arch=${ARCH:-x86_64}
+image=target/image/$arch
+disk=$image/slots.img
+# Seconds from power-on until gg-init hands over; it takes some 10 on an idle machine.
+patience=${PATIENCE:-240}
+passed=0
+boots=0
+machine=
+
+say() { printf 'slots-test: %s\n' "$*" >&2; }
+fail() {
+	say "FAILED: $*; see ${console-}"
+	[ ! -f "${console-}" ] || tail -n 15 "$console" >&2
+	exit 1
+}
+ok() {
+	passed=$((passed + 1))
+	say "ok: $*"
+}
+cut_power() {
+	[ -z "$machine" ] || kill -9 "$machine" 2>/dev/null || true
+	machine=
+}
+tidy() {
+	cut_power
+	rm -f "$disk" "$image/slots.keyboard" "$image/slots.env"
+}
+trap tidy EXIT
+
+# Where a partition begins is in one place; in MiB.
+offset() { sed -n "/partition $1 /,/}/s/.*offset = \\([0-9]*\\)M/\\1/p" init/image/genimage.cfg; }
+state=$(offset gg-state)
+esp=$(offset gg-esp)
+
+fresh() { cp --sparse=always "$image/disk.img" "$disk"; }
+slot_state() { target/debug/examples/slot-state "$disk" "$state" "$esp" "$@"; }
+garbage() { dd if=/dev/urandom of="$disk" bs=1M seek="$(offset "$1")" count=20 conv=notrunc status=none; }
+environment() {
+	mcopy -n -o -i "$disk@@${esp}M" ::gg/grubenv "$image/slots.env"
+	grub-editenv "$image/slots.env" list | tr '\n' ' '
+}
+expect_environment() {
+	found=$(environment)
+	[ "$found" = "$1 " ] || fail "the environment is '$found', not '$1'"
+	ok "environment: $1"
+}
+expect_status() {
+	slot_state "$1" status >"$image/slots.status"
+	grep -q "$2" "$image/slots.status" || fail "no '$2' in: $(cat "$image/slots.status")"
+	ok "state: $2"
+}
+
+# boot NAME PATTERN: powers on, and off once the console shows the pattern.
+boot() {
+	boots=$((boots + 1))
+	console=$image/slots-$boots-$1.log
+	rm -f "$image/slots.keyboard"
+	mkfifo "$image/slots.keyboard"
+	ARCH=$arch DISK=$disk KEEP=1 init/image/boot.sh <"$image/slots.keyboard" >"$console" 2>&1 &
+	machine=$!
+	exec 3>"$image/slots.keyboard"
+	patient=$((patience * 5))
+	until grep -q "$2" "$console"; do
+		[ "$patient" -gt 0 ] || fail "$1: no '$2' within $patience s"
+		kill -0 "$machine" 2>/dev/null || { sleep 0.2; grep -q "$2" "$console" || fail "$1: ended without '$2'"; }
+		patient=$((patient - 1))
+		sleep 0.2
+	done
+	# What the console shows is later than what was written before it.
+	cut_power
+	exec 3>&-
+	ok "$1: $2"
+}
+
+# Until the shell asks, by which time everything is as it stays.
+up() { boot "$1" "greengrass# "; }
+loaded() { grep -q "grub: slot $1" "$console" || fail "GRUB did not load slot $1"; }
+
+[ -f "$image/disk.img" ] || {
+	say "$image/disk.img is missing: make image ARCH=$arch"
+	exit 1
+}
+cargo build --quiet -p gg-boot --example slot-state
+
+say "a slot on trial that is never confirmed"
+fresh
+up first
+loaded a
+expect_status a 'record: ok=a try=- '
+before=$(dd if="$disk" bs=1M skip=1 count=65 status=none | sha256sum)
+up ordinary
+[ "$before" = "$(dd if="$disk" bs=1M skip=1 count=65 status=none | sha256sum)" ] || fail "an ordinary boot wrote to gg-esp or gg-state"
+ok "an ordinary boot writes nothing to gg-esp and gg-state"
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 3
+expect_environment "gg_ok=a gg_try=b gg_left=3 gg_failed="
+for left in 2 1 0; do
+	up "trial-$left"
+	loaded b
+	expect_environment "gg_ok=a gg_try=b gg_left=$left gg_failed="
+done
+up spent
+loaded a
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+expect_status a 'record: ok=a try=- reason=tries-spent'
+expect_status a 'slot b: bad'
+expect_status a 'event .*: tried b left=0'
+expect_status a 'event .*: rolled-back b '
+up after
+loaded a
+
+say "a slot on trial that is confirmed"
+fresh
+up first
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 3
+up trial
+slot_state b confirm
+up confirmed
+loaded b
+expect_environment "gg_ok=b gg_try= gg_left= gg_failed="
+
+say "an environment of zeros, when slot b is confirmed"
+dd if=/dev/zero of="$image/slots.env" bs=1024 count=1 status=none
+mcopy -n -o -i "$disk@@${esp}M" "$image/slots.env" ::gg/grubenv
+boot zeroed "slot state: repaired; reboot"
+loaded a
+up repaired
+loaded b
+expect_environment "gg_ok=b gg_try= gg_left= gg_failed="
+
+say "a confirmed slot of garbage"
+garbage gg-b
+up fallen
+loaded a
+expect_status a 'record: ok=a try=- reason=unreadable'
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+
+say "a slot on trial of garbage"
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 3
+up garbage
+grep -q "grub: slot b does not boot" "$console" || fail "GRUB did not try slot b"
+loaded a
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+expect_status a 'slot b: bad'
+say "all $passed checks passed in $boots boots"
