@@ -15,7 +15,7 @@ KEEP = 0
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
 FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
-TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config boot_settings boot_report superblock bundle_trailer bundle_cms bundle_manifest bundle_block bundle_squashfs
+TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config boot_settings boot_report superblock bundle_trailer bundle_cms bundle_manifest bundle_block bundle_squashfs slot_record boot_environment
 TIME = 60
 # Power cuts of `make test-long`.
 CUTS = 100
@@ -44,6 +44,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	ARCH=aarch64 init/image/build.sh
 	INIT=systemd init/image/build.sh
 	tests/image/run.sh
+	tests/slots/run.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
@@ -64,7 +65,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh init/image/*.sh \
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh init/image/*.sh \
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \

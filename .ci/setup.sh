@@ -19,6 +19,7 @@ needs() {
 		systemd|command -v systemd-analyze|checks the unit and its hardening
 		genimage|command -v genimage|makes the disk of `make image`
 		grub-common|command -v grub-mkimage|makes the boot loader of `make image`, checks that of Yocto
+		libubootenv-tool|command -v fw_printenv|reads the environments of U-Boot that we write
 		mtools|command -v mformat|makes its first partition
 		grub-efi-amd64-bin|ls /usr/lib/grub/x86_64-efi/normal.mod|boots the disk of the Yocto image
 		ovmf|ls /usr/share/ovmf/OVMF.fd|is the firmware it boots from

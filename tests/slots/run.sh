@@ -62,13 +62,14 @@ expect_status() {
 boot() {
 	boots=$((boots + 1))
 	console=$image/slots-$boots-$1.log
-	rm -f "$image/slots.keyboard"
+	# A console of the run before would say what is waited for.
+	rm -f "$image/slots.keyboard" "$console"
 	mkfifo "$image/slots.keyboard"
 	ARCH=$arch DISK=$disk KEEP=1 init/image/boot.sh <"$image/slots.keyboard" >"$console" 2>&1 &
 	machine=$!
 	exec 3>"$image/slots.keyboard"
 	patient=$((patience * 5))
-	until grep -q "$2" "$console"; do
+	until grep -q "$2" "$console" 2>/dev/null; do
 		[ "$patient" -gt 0 ] || fail "$1: no '$2' within $patience s"
 		kill -0 "$machine" 2>/dev/null || { sleep 0.2; grep -q "$2" "$console" || fail "$1: ended without '$2'"; }
 		patient=$((patient - 1))
