@@ -113,6 +113,10 @@ check_root() {
 	check "components run as ggc_user" 'ps -o user,args | grep -v grep | grep -q "ggc_user.*sh"'
 }
 
+check_steps() {
+	check "no step of gg-init took a fallback" '! grep "^step.*\(degraded\|failed\)" /run/greengrass/boot'
+}
+
 # Each control group's file that a limit is in: holds FILE VALUE
 limit() { echo "grep -qx $2 \$(find /sys/fs/cgroup -path '*com.example.HelloShell/$1')"; }
 
@@ -160,6 +164,7 @@ x86_64() {
 	take x86_64 busybox
 	power_on first
 	check_root a
+	check_steps
 	check "the daemon's exit starts it again" 'kill -9 $(cat /data/greengrass/v2/run/daemon.lock); usleep 500000; until greengrass-cli status >/dev/null; do usleep 200000; done'
 	check "greengrass check finds nothing that failed" 'greengrass check >/tmp/check 2>&1'
 	check_limits 2 memory.max
@@ -195,6 +200,7 @@ systemd() {
 	power_on first
 	check "the next init is systemd" 'readlink -f /proc/1/exe | grep -q "/usr/lib/systemd/systemd$"'
 	check_root a
+	check_steps
 	check "systemd reaches its target with no unit failed" '[ "$(systemctl is-system-running --wait)" = running ] || ! systemctl --failed --no-legend --plain >&2'
 	check "systemd knows that the daemon is ready" '[ "$(systemctl show -p ActiveState -p Type greengrass | sort | tr "\n" " ")" = "ActiveState=active Type=notify " ]'
 	check "the daemon's exit starts it again" 'kill -9 $(cat /data/greengrass/v2/run/daemon.lock); usleep 500000; until greengrass-cli status >/dev/null; do usleep 200000; done; [ "$(systemctl show -p NRestarts --value greengrass)" = 1 ]'
@@ -213,6 +219,7 @@ aarch64() {
 	power_on first
 	check "the machine is an aarch64" '[ "$(uname -m)" = aarch64 ]'
 	check_root a
+	check_steps
 	check_limits 2 memory.max
 	power_off
 	leave
