@@ -1,5 +1,7 @@
 //! The formats of boot loaders against the boot loaders' own tools: what we write they read, and the other way round.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "slots/grub.rs"]
 mod grub;
 #[path = "slots/uboot.rs"]

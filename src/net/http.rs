@@ -112,7 +112,8 @@ impl HttpError {
     }
 }
 
-#[cfg(all(test, feature = "download"))]
+#[cfg(test)]
+#[cfg(feature = "download")]
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, Write};

@@ -115,7 +115,7 @@ fn our_bundle_is_read_by_unsquashfs_and_rauc() {
 fn bundle_of_rauc_is_read() {
     let root = Identity::self_signed(&Draft::authority("root"), KeyKind::Rsa(2048));
     let signer = root.issue(&Draft::signer("signer"), KeyKind::Rsa(2048));
-    let trust = Trust { roots: vec![root.certificate.clone()], ..Trust::default() };
+    let trust = Trust { roots: vec![root.certificate], ..Trust::default() };
     let rows = [
         ("", "-comp gzip"),
         ("", "-comp xz"),

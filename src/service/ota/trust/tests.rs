@@ -225,7 +225,7 @@ fn unknown_critical_extension_is_refused() {
 /// As `sign`, for a certificate that cannot be read.
 fn signed_unread(signer: &Identity) -> Vec<u8> {
     let plain = Identity::root("stand-in");
-    let signatory = Signatory { key: plain.key.private(), certificates: vec![plain.certificate.clone()] };
+    let signatory = Signatory { key: plain.key.private(), certificates: vec![plain.certificate] };
     let mut signatory = signatory;
     signatory.certificates.push(signer.certificate.clone());
     let with = signed(&[signatory]);
@@ -361,7 +361,7 @@ fn content_of_another_signature_is_refused() {
     let mut changed = signature.clone();
     changed[at + 20] ^= 1;
     assert!(matches!(trusting(&[&root]).verify(&changed, &[], NOW), Err(TrustError::FalseDigest { .. })));
-    let mut changed = signature.clone();
+    let mut changed = signature;
     *changed.last_mut().unwrap() ^= 1;
     assert!(matches!(trusting(&[&root]).verify(&changed, &[], NOW), Err(TrustError::FalseSignature { .. })));
 }
