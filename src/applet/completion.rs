@@ -30,9 +30,10 @@ pub(super) fn script(shell: Shell) -> String {
 
 /// The applets that have something to complete behind their names.
 fn all() -> clap::Command {
-    clap::Command::new("greengrass")
-        .subcommand(super::check::command().name("check"))
-        .subcommand(super::ctl::command().name("cli"))
+    let all = clap::Command::new("greengrass").subcommand(super::ctl::command().name("cli"));
+    #[cfg(feature = "check")]
+    let all = all.subcommand(super::check::command().name("check"));
+    all
 }
 
 fn teach() -> ExitCode {

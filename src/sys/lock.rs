@@ -1,9 +1,19 @@
 //! Advisory locks on whole files: of an open file, shared with children that inherit it, or of a process alone.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
+
+/// Waits until the lock on a file is ours alone, and makes the file where there is none: `flock(2)`.
+/// It is given back when the file is dropped.
+pub fn wait_exclusive(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
 
 /// Takes the lock alone if nobody else holds it: `flock(2)` with `LOCK_NB`.
 pub fn try_exclusive(file: BorrowedFd<'_>) -> io::Result<bool> {

@@ -1,8 +1,8 @@
 //! Bytes read from and written to their very place on a disk, past the page cache: `open(2)` with `O_DIRECT` and
 //! `O_DSYNC`, `pread(2)`, `pwrite(2)`, `fiemap` of `ioctl(2)`.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -40,6 +40,19 @@ impl Sectors {
             Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => open(direct & !libc::O_DIRECT).map(Self),
             opened => opened.map(Self),
         }
+    }
+
+    /// Makes a file of zeros, and the directory it lies in; both are on the disk when this returns.
+    ///
+    /// Written, not only made longer: a hole would get its blocks at the first write, and the file system's journal
+    /// would hold where.
+    pub fn make(path: &Path, size: u64) -> io::Result<()> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut file = File::create_new(path)?;
+        file.write_all(&vec![0; size as usize])?;
+        file.sync_all()?;
+        File::open(directory)?.sync_all()
     }
 
     /// Reads all of `into`, wherever it lies.

@@ -16,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 
 use finding::{Group, Verdict};
 use gather::Place;
@@ -78,8 +78,9 @@ enum Output {
 }
 
 /// The command line as clap knows it, for completion scripts.
+#[cfg(feature = "cli")]
 pub(super) fn command() -> clap::Command {
-    CheckArguments::command()
+    <CheckArguments as clap::CommandFactory>::command()
 }
 
 /// Runs the applet: 0 when nothing failed, 1 when something did, 2 for a command line that makes no sense.

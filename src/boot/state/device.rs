@@ -1,7 +1,7 @@
 //! The slot state of the device we run on: its partitions found by label, or files where there are none.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -88,7 +88,6 @@ pub fn open_store() -> Result<Store<Rc<Sectors>>, OpenError> {
 /// For a disk of somebody else's layout: the record in two files of a directory on data, made when they are not there,
 /// and GRUB's environment in the file that is mounted at `grubenv`.
 pub fn open_files(kind: Kind, directory: &Path, grubenv: &Path, booted: Slot) -> Result<DeviceSlots, OpenError> {
-    fs::create_dir_all(directory).map_err(|cause| OpenError::Make(directory.to_owned(), cause))?;
     let first = in_place(&directory.join("record.0"), FILE)?;
     let second = in_place(&directory.join("record.1"), FILE)?;
     let events = in_place(&directory.join("events"), EVENTS)?;
@@ -143,7 +142,7 @@ fn open_sectors(path: &Path) -> Result<Rc<Sectors>, OpenError> {
 /// A file that keeps its blocks; made of zeros where there is none.
 fn in_place(path: &Path, size: u64) -> Result<Rc<Sectors>, OpenError> {
     if !path.exists() {
-        make(path, size).map_err(|cause| OpenError::Make(path.to_owned(), cause))?;
+        Sectors::make(path, size).map_err(|cause| OpenError::Make(path.to_owned(), cause))?;
     }
     existing(path, size)
 }
@@ -154,18 +153,6 @@ fn existing(path: &Path, size: u64) -> Result<Rc<Sectors>, OpenError> {
         Ok(true) => Ok(sectors),
         Ok(false) => Err(OpenError::Moves(path.to_owned())),
         Err(cause) => Err(OpenError::Open(path.to_owned(), cause)),
-    }
-}
-
-/// Written, not only made longer: a hole would get its blocks at the first write, and the file system's journal would
-/// hold where.
-fn make(path: &Path, size: u64) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(&vec![0; size as usize])?;
-    file.sync_all()?;
-    match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
     }
 }
 
@@ -186,7 +173,7 @@ mod tests {
         let mut variables = crate::state::variables::Variables::default();
         variables.set("gg_ok", "a");
         fs::write(&env, grubenv::encode(&variables).unwrap()).unwrap();
-        File::open(&env).unwrap().sync_all().unwrap();
+        fs::File::open(&env).unwrap().sync_all().unwrap();
         let open = |booted| open_files(Kind::Grub, &scratch.path().join("state"), &env, booted).unwrap();
         let slots = open(Slot::A);
         assert_eq!(slots.settle(Moment::at(1)).unwrap(), (Verdict::Fresh, Then::GoOn));
@@ -208,7 +195,7 @@ mod tests {
     fn environment_with_a_hole_is_refused() {
         let scratch = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let env = scratch.path().join("grubenv");
-        File::create(&env).unwrap().set_len(1024).unwrap();
+        fs::File::create(&env).unwrap().set_len(1024).unwrap();
         let opened = open_files(Kind::Grub, &scratch.path().join("state"), &env, Slot::A);
         assert!(matches!(opened, Err(OpenError::Moves(path)) if path == env));
     }

@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use gg_sys::lock;
+
 use crate::slot::Slot;
 use crate::state::medium::{Medium, SECTOR, write_through};
 use crate::state::uboot::{Copy, Form, UbootError, decode, encode, newer};
@@ -48,9 +50,7 @@ impl<M: Medium> UbootEnvironment<M> {
         if !path.parent().is_some_and(Path::is_dir) {
             return Ok(None);
         }
-        let file = File::options().create(true).append(true).open(path).map_err(failure)?;
-        file.lock().map_err(failure)?;
-        Ok(Some(file))
+        lock::wait_exclusive(path).map(Some).map_err(failure)
     }
 
     fn load(&self) -> Result<[Option<Copy>; 2], BackendError> {
