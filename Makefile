@@ -41,19 +41,23 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/yocto.sh
 	tests/openwrt/run.sh
 	init/image/build.sh
-	ARCH=aarch64 init/image/build.sh
-	INIT=systemd init/image/build.sh
-	tests/image/run.sh
-	tests/slots/run.sh
+	ONLY="same_bytes x86_64" tests/image/run.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)
 	cargo test --workspace
 
-test-long: ## a hundred power cuts, each field of the data spoilt, the jail on the small kernel; CUTS=1000 for more
-	.ci/dist.sh x86_64-unknown-linux-musl
+test-long: setup ## what takes too long for each change: power cuts, all images, trials, real compiles; CUTS=1000 for more
+	.ci/dist.sh $(TESTED)
 	SYSTEM=small tests/vm/run.sh
 	ONLY="fields cut_power" tests/boot/run.sh $(CUTS)
+	init/image/build.sh
+	ARCH=aarch64 init/image/build.sh
+	INIT=systemd init/image/build.sh
+	ONLY="systemd aarch64" tests/image/run.sh
+	tests/slots/run.sh
+	LONG=1 .ci/yocto.sh
+	LONG=1 tests/openwrt/run.sh feed
 
 setup: ## install what the tests need (as root), or say what is missing
 	.ci/setup.sh

@@ -70,7 +70,7 @@ cargo metadata --offline --locked --no-deps --format-version 1 \
 
 # Prepared, compiled, installed: as OpenWrt's build does, but for its profile and its compiler. The network is not used.
 library=$(rustc --print target-libdir --target "$triple" 2>/dev/null)
-if [ -d "$library" ] && [ -x target/tools/zig/bin/cargo-zigbuild ]; then
+if [ -n "${LONG-}" ] && [ -d "$library" ] && [ -x target/tools/zig/bin/cargo-zigbuild ]; then
 	cargo fetch --quiet --locked
 	say "compiling the feed's packages for $triple"
 	# shellcheck disable=SC2086 # a list of settings
@@ -80,7 +80,7 @@ if [ -d "$library" ] && [ -x target/tools/zig/bin/cargo-zigbuild ]; then
 		! readelf -dlW "$scratch/greengrass-rs/install/bin/$program" | grep -E 'NEEDED|INTERP' || fail "$program needs a library"
 	done
 else
-	say "SKIPPED compiling the feed's packages: no standard library for $triple here"
+	say "SKIPPED compiling the feed's packages: that wants LONG=1 and a standard library for $triple"
 	mkdir -p "$scratch/greengrass-rs/install/bin"
 	cp "target/dist/$triple/greengrass" "target/dist/$triple/gg-init" "$scratch/greengrass-rs/install/bin/"
 fi

@@ -56,6 +56,7 @@ class Compile(unittest.TestCase):
         world.run(data, "do_fetch", "do_unpack", "do_configure", "do_compile", *then)
         return data
 
+    @unittest.skipUnless(os.environ.get("LONG"), "LONG=1 compiles it, for minutes")
     def test_static_program_comes_out_of_the_listed_crates_alone(self):
         with self.world("zigbuild") as there:
             data = self.compile(there, "do_install")
@@ -68,6 +69,7 @@ class Compile(unittest.TestCase):
             said = subprocess.run([data.getVar("D") + "/usr/bin/greengrass", "--version"], capture_output=True, text=True)
             self.assertEqual(said.stdout, "greengrass %s (%s)\n" % (data.getVar("PV"), TARGET), said.stderr)
 
+    @unittest.skipUnless(os.environ.get("LONG"), "LONG=1 compiles it, for minutes")
     def test_program_without_its_parts_compiles(self):
         with self.world("check") as there:
             there.data.setVar("PACKAGECONFIG:pn-greengrass-rs", "init")
