@@ -30,7 +30,7 @@ for variable in $(sed -n 's/^#\([A-Z_]*\)=.*/\1/p' init/services/greengrassd.con
 		done
 		;;
 	*) case $options in
-		*"env: $variable="*) ;;
+		*"$variable"*) ;;
 		*) fail "greengrassd does not read $variable" ;;
 		esac ;;
 	esac
