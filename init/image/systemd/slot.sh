@@ -28,6 +28,7 @@ add_init() {
 	: >"$slot/etc/machine-id"
 	install_service greengrass.service usr/lib/systemd/system/greengrass.service
 	# GRUB names a serial console, and a login there needs more of Debian than this; console.service has it.
+	mkdir -p "$slot/etc/systemd/system-generators"
 	ln -s /dev/null "$slot/etc/systemd/system-generators/systemd-getty-generator"
 	ln -sf ../run/systemd/resolve/resolv.conf "$slot/etc/resolv.conf"
 	for unit in systemd-networkd systemd-resolved greengrass components console; do
