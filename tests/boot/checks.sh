@@ -214,7 +214,7 @@ test_component() {
 	check "a component is deployed" greengrass-cli --ggcRootPath "$root" deployment create --wait \
 		--recipeDir /test/examples/recipes --artifactDir /test/examples/artifacts --merge com.example.HelloShell=1.0.0
 	soon "it is RUNNING" is com.example.HelloShell RUNNING
-	soon "it says hello" grep -q "hello from a shell" "$root/logs/com.example.HelloShell.log"
+	soon "it says hello" grep -q "hello from a shell" "$root"/logs/com.example.HelloShell*.log
 	greengrass-cli --ggcRootPath "$root" status >/tmp/status
 	case $(sed -n 's/.*gg.cgroup=\([a-z0-9]*\).*/\1/p' /proc/cmdline) in
 	v1) check "in control groups of version 1" grep -q "control groups of version 1" /tmp/status ;;

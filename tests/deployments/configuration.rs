@@ -71,6 +71,6 @@ fn update_of_what_is_not_a_root_has_no_effect_and_is_told() {
     let device = device_with(&json!({"word": "one"}), "exec sleep 100000");
     device.succeed(&["-c", &json!({"com.example.Nobody": {"MERGE": {"word": "two"}}}).to_string()]);
     assert_eq!(device.config("services.com.example.Nobody"), None);
-    let log = std::fs::read_to_string(device.core.root().join("logs/greengrass.log")).unwrap();
+    let log = device.core.log_of("greengrass");
     assert!(log.lines().any(|line| line.contains("WARN") && line.contains("com.example.Nobody")), "{log}");
 }

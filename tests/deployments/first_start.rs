@@ -25,7 +25,7 @@ fn classic_configuration_file_is_taken_over() {
     let nucleus = device.configuration("aws.greengrass.Nucleus");
     assert_eq!(nucleus["runWithDefault"]["posixUser"], json!(user));
     assert_eq!(nucleus["logging"], json!({"format": "JSON", "level": "DEBUG"}));
-    let log = fs::read_to_string(device.core.root().join("logs/greengrass.log")).unwrap();
+    let log = device.core.log_of("greengrass");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
 
     let script = stay("$AWS_IOT_THING_NAME {iot:thingName} $AWS_REGION $AWS_DEFAULT_REGION $GGC_VERSION");

@@ -18,21 +18,20 @@ fn logging_is_changed_by_a_deployment() {
     let mut device = Device::new();
     device.recipe("com.example.A", "1.0.0", &json!({"Run": stay("run")}), &json!({}));
     device.succeed(&["-m", "com.example.A=1.0.0"]);
-    let log = device.core.root().join("logs/greengrass.log");
-    let last = || fs::read_to_string(&log).unwrap().lines().last().unwrap_or_default().to_owned();
-    assert!(serde_json::from_str::<Value>(&last()).is_err());
+    let last = |device: &Device| device.core.log_of("greengrass").lines().last().unwrap_or_default().to_owned();
+    assert!(serde_json::from_str::<Value>(&last(&device)).is_err());
 
     // With the nucleus named, as the reference wants it, and without.
     let json_lines = update(&json!({"logging": {"format": "JSON", "level": "DEBUG"}}));
     device.succeed(&["-m", "aws.greengrass.Nucleus=2.18.0", "-c", &json_lines]);
     assert_eq!(device.configuration(NUCLEUS)["logging"], json!({"format": "JSON", "level": "DEBUG"}));
-    eventually("the log is JSON", || serde_json::from_str::<Value>(&last()).is_ok());
+    eventually("the log is JSON", || serde_json::from_str::<Value>(&last(&device)).is_ok());
     device.restart();
-    eventually("the log is JSON still", || serde_json::from_str::<Value>(&last()).is_ok());
+    eventually("the log is JSON still", || serde_json::from_str::<Value>(&last(&device)).is_ok());
     device.succeed(&["--remove", NUCLEUS]);
     assert_eq!(device.configuration(NUCLEUS)["logging"]["format"], "JSON");
     device.succeed(&["-c", &update(&json!({"logging": {"format": "TEXT"}}))]);
-    eventually("the log is text", || serde_json::from_str::<Value>(&last()).is_err());
+    eventually("the log is text", || serde_json::from_str::<Value>(&last(&device)).is_err());
     device.succeed(&["-c", &json!({NUCLEUS: {"RESET": ["/logging"]}}).to_string()]);
     assert_eq!(device.configuration(NUCLEUS).get("logging"), None);
     assert_eq!(device.state("com.example.A"), "RUNNING");
@@ -49,9 +48,8 @@ fn settings_nobody_can_use_are_refused() {
 
     // The reference nucleus takes any logging block, and keeps to the old one when it cannot use it.
     device.succeed(&["-c", &update(&json!({"logging": {"nonsense": 1, "format": "JSON"}}))]);
-    let log = device.core.root().join("logs/greengrass.log");
     eventually("the refusal is logged, as text", || {
-        fs::read_to_string(&log).unwrap().lines().any(|line| line.contains("[ERROR]") && line.contains("nonsense"))
+        device.core.log_of("greengrass").lines().any(|line| line.contains("[ERROR]") && line.contains("nonsense"))
     });
 }
 

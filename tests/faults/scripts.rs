@@ -44,8 +44,7 @@ fn scripts_that_cannot_run_break_their_component_alone_and_are_named() {
         device.refused(&["--merge", &format!("{NAME}={version}")], &[NAME, "BROKEN", &step, reason]);
         let bad = device.core.json(&["component", "details", "--name", NAME]);
         assert!(bad["reason"].as_str().is_some_and(|told| told.contains(reason)), "{bad}");
-        let log = device.core.root().join(format!("logs/{NAME}.log"));
-        let log = fs::read_to_string(log).unwrap();
+        let log = device.core.log_of(NAME);
         assert!(log.contains(script), "{script} is missing in: {log}");
         device.check_next_beside(NAME);
     }

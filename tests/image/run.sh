@@ -109,7 +109,7 @@ check_root() {
 	check "the data partition is mounted" 'grep -q "/dev/vda5 /data ext4 rw" /proc/mounts'
 	check "gg-init says which slot: $1" "grep -q \"^fact.slot.$1\$\" /run/greengrass/boot"
 	check "the watchdog was opened" 'grep -q "^step.watchdog.*.ok" /run/greengrass/boot'
-	check "a sample component speaks" 'grep -q "hello from a shell" /data/greengrass/v2/logs/com.example.HelloShell.log'
+	check "a sample component speaks" 'grep -q "hello from a shell" /data/greengrass/v2/logs/com.example.HelloShell*.log'
 	check "components run as ggc_user" 'ps -o user,args | grep -v grep | grep -q "ggc_user.*sh"'
 }
 

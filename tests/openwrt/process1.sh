@@ -29,7 +29,7 @@ END
 
 cli() { "$binary" greengrass-cli --ggcRootPath "$root" "$@"; }
 ready() { cli status >/dev/null 2>&1; }
-made() { grep -q made "$root/logs/com.example.Orphans.log" 2>/dev/null; }
+made() { grep -q made "$root"/logs/com.example.Orphans*.log 2>/dev/null; }
 below() { ps -o "$1=" --ppid "$daemon"; }
 reaped() { ! below stat | grep -q Z; }
 
@@ -51,5 +51,5 @@ for means in groups keepers; do
 	code=0
 	wait $unshare || code=$?
 	same "the exit code after SIGTERM, $means" 0 "$code"
-	grep -q "Every component has stopped" "$root/logs/greengrass.log" || fail "it did not end in order"
+	grep -q "Every component has stopped" "$root"/logs/greengrass*.log || fail "it did not end in order"
 done

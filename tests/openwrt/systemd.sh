@@ -36,7 +36,7 @@ inside() { nsenter --target "$systemd" --mount --pid --cgroup --root --wd "$@"; 
 is() { [ "$(inside systemctl show --value --property "$1" greengrass.service)" = "$2" ]; }
 daemon() { inside systemctl show --value --property MainPID greengrass.service; }
 another_daemon_than() { is ActiveState active && [ "$(daemon)" != "$1" ]; }
-logs() { grep -q "$1" "$root/greengrass/v2/logs/com.example.A.log" 2>/dev/null; }
+logs() { grep -q "$1" "$root"/greengrass/v2/logs/com.example.A*.log 2>/dev/null; }
 deploy() {
 	mkdir -p "$root/recipes"
 	cat >"$root/recipes/com.example.A-$1.json" <<-END

@@ -48,7 +48,7 @@ fn every_outcome_of_the_model_is_seen_or_has_a_reason_not_to_be() {
     assert_eq!(stage.device.core.stop(), Some(0), "{}", stage.story(name));
     stage.good_end(name);
 
-    let log = fs::read_to_string(stage.device.core.root().join("logs/greengrass.log")).unwrap();
+    let log = stage.device.core.log_of("greengrass");
     for operation in Operation::ALL.into_iter().filter(|operation| operation.service().is_some()) {
         let said = |line: &str| {
             [denied, "not authorized", operation.policy_name(), "on resource "].iter().all(|word| line.contains(word))

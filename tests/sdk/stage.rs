@@ -172,7 +172,7 @@ impl Stage {
 
     /// What the component wrote so far.
     pub fn log(&self, name: &str) -> String {
-        fs::read_to_string(self.device.core.root().join(format!("logs/{name}.log"))).unwrap_or_default()
+        self.device.core.log_of(name)
     }
 
     /// Deploys the roles together, waits until each script has ended, and fails the test on any verdict that is not

@@ -179,9 +179,23 @@ impl Core {
         components.iter().map(|c| (text(&c["name"]), text(&c["state"]))).collect()
     }
 
-    /// What the daemon wrote, for failure messages.
+    /// All that the daemon logged, as `greengrass`, or a component, by its name. A log begins anew with every hour, and
+    /// a test may run across one.
+    pub fn log_of(&self, name: &str) -> String {
+        let entries = fs::read_dir(self.root().join("logs")).into_iter().flatten();
+        let rotated = |path: &PathBuf| {
+            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
+            file.strip_prefix(name).is_some_and(|rest| rest.starts_with("_2"))
+        };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(rotated).collect();
+        files.sort();
+        files.push(self.root().join(format!("logs/{name}.log")));
+        files.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect()
+    }
+
+    /// The last of what the daemon wrote, for failure messages.
     pub fn log(&self) -> String {
-        let log = fs::read_to_string(self.root().join("logs/greengrass.log")).unwrap_or_default();
+        let log = self.log_of("greengrass");
         let errors = fs::read_to_string(self.stderr_path()).unwrap_or_default();
         let last = |text: &str| {
             text.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")

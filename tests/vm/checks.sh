@@ -48,7 +48,7 @@ deploy() { cli deployment create --wait --recipeDir /test/recipes "$@"; }
 is() { greengrass-cli component details --name "$1" 2>/dev/null | grep -q "State: $2\$"; }
 
 # says COMPONENT TEXT: its log has the text.
-says() { grep -q "$2" "$root/logs/$1.log" 2>/dev/null; }
+says() { grep -q "$2" "$root/logs/$1"*.log 2>/dev/null; }
 
 # holds FILE TEXT: a file of the kernel says exactly that.
 holds() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
