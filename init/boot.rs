@@ -215,6 +215,7 @@ fn act_on(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, slots: 
         dead_end::end_machine(journal, vigil, End::Reboot);
     }
     journal.fact("slot-state", &state::describe(slots.verdict));
+    journal.fact("backend", slots.kind.name());
     if let Verdict::Trial(..) = slots.verdict {
         journal.step("trial", Instead(Degraded, "a hang may last"), state::reboot_on_trouble);
         vigil.set_deadline(Duration::from_secs(settings.trial_deadline));

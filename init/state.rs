@@ -23,7 +23,7 @@ use crate::slot::Image;
 pub(crate) struct Standing {
     /// Where the kernel came from, or what the record says where the boot loader knows no slots.
     pub(crate) usual: Slot,
-    kind: Kind,
+    pub(crate) kind: Kind,
     pub(crate) verdict: Verdict,
     pub(crate) then: Then,
 }

@@ -19,6 +19,11 @@ pub const SLOT: &str = "/run/greengrass/slot";
 /// The boot report of this boot, and the sign that the root is already made.
 pub const REPORT: &str = "/run/greengrass/boot";
 
+/// Held by whoever changes the state of the slots: flock(2).
+pub const OTA_LOCK: &str = "/run/greengrass/ota.lock";
+/// What is known of updates and must last: `slot-a.json`, `slot-b.json`, indexes.
+pub const OTA: &str = "/data/ota";
+
 /// Below the data partition: the reports of this boot and of the one before.
 pub const KEPT_REPORT: &str = "boot/report";
 pub const FORMER_REPORT: &str = "boot/report.old";

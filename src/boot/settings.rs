@@ -415,9 +415,14 @@ impl Settings {
 /// More tell no more: a wrong file may have thousands of lines.
 const MOST_FINDINGS: usize = 16;
 
+/// The last value that a kernel argument has.
+pub fn argument(cmdline: &str, wanted: &str) -> Option<String> {
+    words::of_cmdline(cmdline).filter(|(name, _)| *name == wanted).map(|(_, value)| value.into_owned()).last()
+}
+
 /// The program that the kernel's own `init=` names; boot loaders set it, and an initramfs is expected to honour it.
 pub fn plain_init(cmdline: &str) -> Option<String> {
-    words::of_cmdline(cmdline).filter(|(name, _)| *name == "init").map(|(_, value)| value.into_owned()).last()
+    argument(cmdline, "init")
 }
 
 fn number(value: &str, least: u64, most: u64) -> Option<u64> {

@@ -13,6 +13,7 @@ pub mod scratch;
 pub mod slot_device;
 pub mod socket_file;
 pub mod tree;
+pub mod update_lock;
 
 /// A directory for a test that writes very often: in memory where that can be, so that fsync(2) does not make it slow.
 #[cfg(test)]

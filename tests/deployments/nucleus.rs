@@ -1,6 +1,5 @@
 //! The daemon's own settings, changed by a deployment.
 
-
 use serde_json::{Value, json};
 
 use crate::device::{Device, stay};

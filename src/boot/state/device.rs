@@ -45,6 +45,17 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// The word that [`Kind::parse`] takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grub => "grub",
+            Self::GrubRauc => "grub-rauc",
+            Self::Uboot => "uboot",
+            Self::UbootMap => "uboot-map",
+            Self::InitSwitch => "init-switch",
+        }
+    }
 }
 
 /// The slots of a device, on its disks.

@@ -4,6 +4,9 @@
 //! the root of a tree that each block of the bundle is verified against before it is looked into.
 
 pub mod bundle;
+pub mod device;
 pub mod install;
+pub mod installed;
+pub mod layout;
 pub mod settings;
 pub mod trust;

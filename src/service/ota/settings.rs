@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::layout::Place;
 use super::trust::{Lists, Purpose, Trust};
+use crate::boot::places;
+use crate::boot::slot::Slot;
+use crate::boot::state::device::Kind;
 use crate::store::file::{self, FileError};
 use crate::wire::bundle::ini::{Group, Ini, IniError};
 use crate::wire::bundle::manifest::unhex;
@@ -18,7 +22,56 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Settings {
     /// What a bundle must be for; nothing is installed when it is not said.
     pub compatible: Option<String>,
+    /// `[system] bootloader`, as it is written: a device is not opened to look at a bundle.
+    pub bootloader: Option<String>,
+    /// Where GRUB's environment is mounted, on a disk of somebody else's layout.
+    pub grubenv: Option<PathBuf>,
+    /// Below which slots are mounted while something is done in them.
+    pub mount_prefix: Option<PathBuf>,
+    /// Bytes a bundle may have.
+    pub max_bundle_size: Option<u64>,
+    /// The file is RAUC's own, whose words mean what they mean to RAUC.
+    pub is_of_rauc: bool,
+    /// `[slot.CLASS.NUMBER]`; none: `gg-a` and `gg-b`.
+    pub slots: Vec<Place>,
+    pub greengrass: Greengrass,
     pub trust: Trust,
+}
+
+/// `[greengrass]`: what RAUC has no word for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Greengrass {
+    /// Which slot runs, where nothing else tells.
+    pub booted: Option<Slot>,
+    pub state: StatePlace,
+    /// What must last: `slot-a.json`, indexes, and the record where it lies in files.
+    pub data_directory: PathBuf,
+    /// Held by whoever changes the state of the slots.
+    pub lock: PathBuf,
+    /// Whether programs in a bundle may be run.
+    pub allow_hooks: bool,
+}
+
+impl Default for Greengrass {
+    fn default() -> Self {
+        Self {
+            booted: None,
+            state: StatePlace::Auto,
+            data_directory: places::OTA.into(),
+            lock: places::OTA_LOCK.into(),
+            allow_hooks: false,
+        }
+    }
+}
+
+/// Where the slot-state record lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatePlace {
+    /// On `gg-state` where there is such a partition, else in files.
+    Auto,
+    Partition,
+    /// Below the data directory.
+    Files,
 }
 
 impl Settings {
@@ -32,9 +85,11 @@ impl Settings {
         let Some(path) = found else { return Ok(Self::default()) };
         let fault = |cause| SettingsError::Ini { path: path.clone(), cause };
         let mut ini = Ini::decode(&read(&path)?).map_err(fault)?;
-        let compatible = ini.take("system").take("compatible").map_err(fault)?;
         let mut keyring = ini.take("keyring");
-        let mut settings = Self { compatible, trust: Trust::default() };
+        let mut settings = Self { is_of_rauc: path.ends_with("system.conf"), ..Self::default() };
+        settings.system(&mut ini.take("system")).map_err(fault)?;
+        settings.slots = Place::all(&mut ini).map_err(fault)?;
+        settings.greengrass = Greengrass::decode(&mut ini.take("greengrass")).map_err(fault)?;
         let files = settings.keyring(&mut keyring).map_err(fault)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         for file in files.certificates {
@@ -44,6 +99,25 @@ impl Settings {
             settings.add_key(&folder.join(file))?;
         }
         Ok(settings)
+    }
+
+    /// Who keeps which slot boots, if the settings say it in a word that is known.
+    pub fn boot_loader(&self) -> Option<Kind> {
+        match self.bootloader.as_deref()? {
+            // RAUC's scripts for GRUB have variables of their own.
+            "grub" if self.is_of_rauc => Some(Kind::GrubRauc),
+            word => Kind::parse(word),
+        }
+    }
+
+    /// The rest of the section is RAUC's, and about what is not done here.
+    fn system(&mut self, system: &mut Group) -> Result<(), IniError> {
+        self.compatible = system.take("compatible")?;
+        self.bootloader = system.take("bootloader")?;
+        self.grubenv = system.take("grubenv")?.map(PathBuf::from);
+        self.mount_prefix = system.take("mountprefix")?.map(PathBuf::from);
+        self.max_bundle_size = system.number("max-bundle-size")?;
+        Ok(())
     }
 
     fn keyring(&mut self, keyring: &mut Group) -> Result<Files, IniError> {
@@ -89,6 +163,32 @@ impl Settings {
         let fault = |cause| SettingsError::Pem { path: path.to_owned(), cause };
         self.trust.keys.push(Signify::<32>::decode(&read(path)?).map_err(fault)?.bytes);
         Ok(())
+    }
+}
+
+impl Greengrass {
+    fn decode(group: &mut Group) -> Result<Self, IniError> {
+        let mut greengrass = Self::default();
+        if let Some(word) = group.take("booted")? {
+            greengrass.booted = Some(Slot::parse(&word).ok_or_else(|| group.value_error("booted", &word))?);
+        }
+        greengrass.state = match group.take("state")?.as_deref() {
+            None | Some("auto") => StatePlace::Auto,
+            Some("partition") => StatePlace::Partition,
+            Some("files") => StatePlace::Files,
+            Some(word) => return Err(group.value_error("state", word)),
+        };
+        for (key, path) in [("data-directory", &mut greengrass.data_directory), ("lock", &mut greengrass.lock)] {
+            if let Some(value) = group.take(key)? {
+                *path = Some(PathBuf::from(&value))
+                    .filter(|path| path.is_absolute())
+                    .ok_or_else(|| group.value_error(key, &value))?;
+            }
+        }
+        greengrass.allow_hooks = group.boolean("allow-hooks")?.unwrap_or(false);
+        // What is not known may forbid something.
+        group.end()?;
+        Ok(greengrass)
     }
 }
 
