@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ring::digest;
 
 use super::trust::{TrustArguments, now, refused, source};
 use super::{Failure, Output, print};
-use crate::service::ota::bundle::create::create;
+use crate::service::ota::bundle::create::{Packing, create};
 use crate::service::ota::bundle::{Bundle, BundleError, Contents, FileSource, MAX_CHUNK};
 use crate::service::ota::trust::sign::{Padding, Signatory};
 use crate::store::file;
@@ -42,8 +42,18 @@ pub(super) struct CreateArguments {
     /// Let RSA keys sign by PSS, not PKCS#1 v1.5
     #[arg(long)]
     pss: bool,
+    /// How blocks are packed; auto: by gzip, but not those of an image that is squashfs, which is packed itself
+    #[arg(long, value_enum, default_value_t = Compression::Auto, value_name = "METHOD")]
+    compression: Compression,
     folder: PathBuf,
     bundle: PathBuf,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Compression {
+    Auto,
+    Gzip,
+    None,
 }
 
 #[derive(Args, Debug)]
@@ -97,7 +107,12 @@ impl CreateArguments {
             signatories.push(signatory.map_err(|cause| Failure::Key { path: key.display().to_string(), cause })?);
         }
         let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
-        create(&self.folder, &self.bundle, &signatories, epoch.unwrap_or_else(now))?;
+        let packing = match self.compression {
+            Compression::Auto => Packing::Auto,
+            Compression::Gzip => Packing::Gzip,
+            Compression::None => Packing::None,
+        };
+        create(&self.folder, &self.bundle, packing, &signatories, epoch.unwrap_or_else(now))?;
         let source = source(&self.bundle)?;
         let bundle = Bundle::open_unverified(&source).map_err(|cause| refused(&self.bundle, cause))?;
         Ok(print::text(&bundle, None).into_bytes())

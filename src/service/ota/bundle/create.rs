@@ -1,7 +1,7 @@
-//! Making a bundle, with no program of the host: what `rauc bundle` makes of the same directory, with stored blocks.
+//! Making a bundle, with no program of the host: what `rauc bundle` makes of the same directory.
 //!
 //! One pass over the images: their blocks go into the squashfs and, block by block, into the tree. Blocks of zeros take no
-//! room. Images are not packed, because those worth sending are packed themselves.
+//! room.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -13,8 +13,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::service::ota::trust::sign::{self, SignError, Signatory};
 use crate::store::file::{self, Backup, FileError};
-use crate::wire::bundle::manifest::{FileName, Format, Manifest, ManifestError};
-use crate::wire::bundle::squashfs::{self, SUPERBLOCK, stored};
+use crate::wire::bundle::manifest::{FileName, Format, Manifest, ManifestError, Verity};
+use crate::wire::bundle::squashfs::{self, SUPERBLOCK, is_squashfs, pack, stored};
 use crate::wire::bundle::trailer::{MAX_SIGNATURE, Trailer};
 use crate::wire::bundle::verity::{BLOCK, BLOCK_SIZE, Builder};
 
@@ -27,9 +27,25 @@ const DATA_BLOCK: u32 = 128 << 10;
 /// What comes behind the name of an image for its `block-hash-index`.
 const INDEX: &str = ".block-hash-index";
 
+/// Whether the blocks of files are packed, by gzip. A block that gets no smaller never is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// All but images that are squashfs: those are packed themselves, and a device that has most of such an image fetches
+    /// the rest in pieces of 4096 bytes, which it cannot where those lie packed in larger ones.
+    Auto,
+    Gzip,
+    None,
+}
+
 /// Makes the bundle `target` of a directory with a manifest and the files that it names. `time` is in seconds since 1970.
 /// When this fails there is no bundle.
-pub fn create(directory: &Path, target: &Path, signatories: &[Signatory], time: i64) -> Result<Manifest, CreateError> {
+pub fn create(
+    directory: &Path,
+    target: &Path,
+    packing: Packing,
+    signatories: &[Signatory],
+    time: i64,
+) -> Result<Manifest, CreateError> {
     let path = directory.join(MANIFEST);
     let draft = file::read(&path, MAX_MANIFEST)?.ok_or(CreateError::NoManifest { path })?;
     let mut manifest = Manifest::draft(&draft)?;
@@ -37,7 +53,8 @@ pub fn create(directory: &Path, target: &Path, signatories: &[Signatory], time: 
     SystemRandom::new().fill(&mut salt).map_err(|_| CreateError::Random)?;
     let mut fault = None;
     let written = file::write_with(target, 0o644, Backup::Drop, |out| {
-        write(directory, out, &mut manifest, salt, signatories, time).map_err(|cause| match cause {
+        let output = Output::new(out, salt, packing);
+        write(directory, output, &mut manifest, signatories, time).map_err(|cause| match cause {
             CreateError::Write(cause) => cause,
             cause => {
                 fault = Some(cause);
@@ -53,14 +70,11 @@ pub fn create(directory: &Path, target: &Path, signatories: &[Signatory], time: 
 
 fn write(
     directory: &Path,
-    out: &mut BufWriter<&File>,
+    mut output: Output<'_, '_>,
     manifest: &mut Manifest,
-    salt: Vec<u8>,
     signatories: &[Signatory],
     time: i64,
 ) -> Result<(), CreateError> {
-    let mut output =
-        Output { out, tree: Builder::new(salt), block: Vec::with_capacity(BLOCK_SIZE), first: None, at: 0 };
     output.write(&[0; SUPERBLOCK])?;
     let mut files: Vec<squashfs::File> = Vec::new();
     let mut made = Vec::new();
@@ -75,7 +89,7 @@ fn write(
         image.size = found.size;
         if is_indexed && !made.iter().any(|(known, _)| known == name) {
             let index = format!("{}{INDEX}", name.as_str());
-            let blocks = output.blocks(&mut &found.index[..]).map_err(CreateError::Write)?;
+            let blocks = output.blocks(&mut &found.index[..], Packing::None).map_err(CreateError::Write)?;
             files.push(blocks.file(index, 0o644));
         }
         made.push((name.clone(), found));
@@ -88,7 +102,7 @@ fn write(
     let modified = u32::try_from(time).unwrap_or(0);
     let plan = squashfs::plan(files, DATA_BLOCK, modified, output.at);
     output.write(&plan.tables)?;
-    let (tree, verity) = output.finish(&plan.superblock)?;
+    let (out, tree, verity) = output.finish(&plan.superblock)?;
     manifest.format = Format::Verity(verity);
 
     let signature = sign::sign(manifest.encode().as_bytes(), signatories, time)?;
@@ -125,7 +139,7 @@ fn add(
     if !kind.is_file() || kind.len() == 0 {
         return Err(fault(io::ErrorKind::InvalidInput.into()));
     }
-    let blocks = output.blocks(&mut from).map_err(fault)?;
+    let blocks = output.blocks(&mut from, output.packing).map_err(fault)?;
     let mode = if kind.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(blocks.digest.clone().finish().as_ref());
@@ -152,6 +166,7 @@ impl Blocks {
 /// The data of a bundle, with the tree over it.
 struct Output<'a, 'f> {
     out: &'a mut BufWriter<&'f File>,
+    packing: Packing,
     tree: Builder,
     /// A block that is not whole yet.
     block: Vec<u8>,
@@ -160,7 +175,12 @@ struct Output<'a, 'f> {
     at: u64,
 }
 
-impl Output<'_, '_> {
+impl<'a, 'f> Output<'a, 'f> {
+    fn new(out: &'a mut BufWriter<&'f File>, salt: Vec<u8>, packing: Packing) -> Self {
+        let (tree, block) = (Builder::new(salt), Vec::with_capacity(BLOCK_SIZE));
+        Self { out, packing, tree, block, first: None, at: 0 }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), CreateError> {
         self.out.write_all(bytes).map_err(CreateError::Write)?;
         self.hash(bytes);
@@ -183,7 +203,7 @@ impl Output<'_, '_> {
     }
 
     /// Copies a file as blocks.
-    fn blocks(&mut self, from: &mut dyn Read) -> io::Result<Blocks> {
+    fn blocks(&mut self, from: &mut dyn Read, mut packing: Packing) -> io::Result<Blocks> {
         let digest = digest::Context::new(&digest::SHA256);
         let mut blocks = Blocks { start: self.at, size: 0, sizes: Vec::new(), digest, index: Vec::new() };
         let mut bytes = Vec::new();
@@ -192,6 +212,9 @@ impl Output<'_, '_> {
             let length = from.take(DATA_BLOCK.into()).read_to_end(&mut bytes)?;
             if length == 0 {
                 return Ok(blocks);
+            }
+            if blocks.size == 0 && packing == Packing::Auto && is_squashfs(&bytes) {
+                packing = Packing::None;
             }
             blocks.size += length as u64;
             blocks.digest.update(&bytes);
@@ -204,17 +227,17 @@ impl Output<'_, '_> {
                 blocks.sizes.push(0);
                 continue;
             }
-            blocks.sizes.push(stored(u32::try_from(length).unwrap_or(0)));
-            self.out.write_all(&bytes)?;
-            self.hash(&bytes);
+            let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(0);
+            let packed = if packing == Packing::None { None } else { pack(&bytes) };
+            blocks.sizes.push(packed.as_deref().map_or_else(|| stored(size(&bytes)), size));
+            let bytes = packed.as_deref().unwrap_or(&bytes);
+            self.out.write_all(bytes)?;
+            self.hash(bytes);
         }
     }
 
     /// Fills the last block, writes the superblock, and gives the tree.
-    fn finish(
-        mut self,
-        superblock: &[u8; SUPERBLOCK],
-    ) -> Result<(Vec<u8>, crate::wire::bundle::manifest::Verity), CreateError> {
+    fn finish(mut self, superblock: &[u8; SUPERBLOCK]) -> Result<Finished<'a, 'f>, CreateError> {
         let missing = self.at.next_multiple_of(BLOCK) - self.at;
         let zeros = [0; BLOCK_SIZE];
         self.write(&zeros[..usize::try_from(missing).unwrap_or(0)])?;
@@ -225,9 +248,13 @@ impl Output<'_, '_> {
         self.out.seek(SeekFrom::Start(0)).map_err(CreateError::Write)?;
         self.out.write_all(superblock).map_err(CreateError::Write)?;
         self.out.seek(SeekFrom::End(0)).map_err(CreateError::Write)?;
-        Ok(self.tree.finish())
+        let (tree, verity) = self.tree.finish();
+        Ok((self.out, tree, verity))
     }
 }
+
+/// Where the rest of the bundle goes, the tree, and what the manifest says of it.
+type Finished<'a, 'f> = (&'a mut BufWriter<&'f File>, Vec<u8>, Verity);
 
 /// Why no bundle was made.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::create::create;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::create::{Packing, create};
 use super::*;
 use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
 use crate::wire::bundle::manifest::FileName;
@@ -48,8 +50,12 @@ fn signed() -> Signed {
 }
 
 fn make(by: &Signed, folder: &Path) -> Vec<u8> {
+    pack(by, folder, Packing::Auto)
+}
+
+fn pack(by: &Signed, folder: &Path, packing: Packing) -> Vec<u8> {
     let target = folder.join("made.raucb");
-    create(folder, &target, &[by.signer.signatory(&[])], NOW).unwrap();
+    create(folder, &target, packing, &[by.signer.signatory(&[])], NOW).unwrap();
     std::fs::read(target).unwrap()
 }
 
@@ -77,9 +83,28 @@ fn image_is_read_as_it_was_put_in() {
     for size in [1, 4_095, 4_096, 131_072, 131_073, 3_000_000] {
         let image = sample(size);
         let folder = input(&image, "");
-        let bundle = make(&by, folder.path());
-        assert!(read_all(&bundle, &by.trust, "image.ext4").unwrap() == image, "{size}");
+        for packing in [Packing::Auto, Packing::Gzip, Packing::None] {
+            let bundle = pack(&by, folder.path(), packing);
+            assert!(read_all(&bundle, &by.trust, "image.ext4").unwrap() == image, "{size} {packing:?}");
+        }
     }
+}
+
+#[test]
+fn image_is_packed_unless_it_is_packed_itself() {
+    let by = signed();
+    let made = |image: &[u8], packing| pack(&by, input(image, "").path(), packing).len();
+    let image = b"the same again and ".repeat(50_000);
+    let stored = made(&image, Packing::None);
+    assert!(made(&image, Packing::Auto) < stored / 20);
+    let mut squashfs = image.clone();
+    squashfs[..4].copy_from_slice(b"hsqs");
+    assert_eq!(made(&squashfs, Packing::Auto), stored);
+    assert!(made(&squashfs, Packing::Gzip) < stored / 20);
+    // What gets larger by packing stays as it is.
+    let mut noise = vec![0; 200_000];
+    SystemRandom::new().fill(&mut noise).unwrap();
+    assert_eq!(made(&noise, Packing::Gzip), made(&noise, Packing::None));
 }
 
 #[test]
@@ -92,9 +117,9 @@ fn our_bundle_is_read_by_unsquashfs_and_rauc() {
     let image = sample(2_000_000);
     let folder = input(&image, "[hooks]\nfilename=hook\nhooks=install-check;\n\n");
     std::fs::write(folder.path().join("hook"), "#!/bin/sh\n").unwrap();
-    make(&by, folder.path());
     let bundle = folder.path().join("made.raucb");
     let out = folder.path().join("out");
+    make(&by, folder.path());
     let made = Command::new("unsquashfs").arg("-d").arg(&out).arg(&bundle).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(std::fs::read(out.join("image.ext4")).unwrap() == image);

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::service::ota::bundle::create::create;
+use crate::service::ota::bundle::create::{Packing, create};
 use crate::service::ota::trust::Trust;
 use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
 use crate::store::slot_device::Target;
@@ -71,7 +71,7 @@ fn made(size: usize) -> Made {
     let root = Identity::root("root");
     let signer = root.issue(&Draft::signer("signer"), KeyKind::P256);
     let target = folder.path().join("bundle");
-    create(folder.path(), &target, &[signer.signatory(&[])], NOW).unwrap();
+    create(folder.path(), &target, Packing::None, &[signer.signatory(&[])], NOW).unwrap();
     let bytes = std::fs::read(target).unwrap();
     let trust = Trust { roots: vec![root.certificate], ..Trust::default() };
     let bundle = Bundle::open(&bytes, &trust, &[], NOW).unwrap();

@@ -13,7 +13,7 @@ pub mod compression;
 mod write;
 pub mod xz;
 
-pub use write::{File, Plan, plan, stored};
+pub use write::{File, Plan, pack, plan, stored};
 
 /// Bytes of the superblock.
 pub const SUPERBLOCK: usize = 96;
@@ -28,6 +28,11 @@ const NO_FRAGMENT: u32 = u32::MAX;
 const MAGIC: u32 = 0x7371_7368;
 
 use compression::Compression;
+
+/// Whether a file that begins so says that it is a squashfs.
+pub fn is_squashfs(start: &[u8]) -> bool {
+    start.starts_with(&MAGIC.to_le_bytes())
+}
 
 /// The superblock, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

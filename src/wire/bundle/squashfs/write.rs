@@ -3,6 +3,8 @@
 //! Whoever writes an image puts the files' blocks behind room for the superblock, notes what became of each, and gets the
 //! rest from here. Tables are not packed: they are small, and whoever reads them needs no method.
 
+use miniz_oxide::deflate::compress_to_vec_zlib;
+
 use super::compression::Compression;
 use super::{MAGIC, METADATA, NO_FRAGMENT, NONE, SUPERBLOCK};
 
@@ -26,10 +28,18 @@ pub struct Plan {
     pub tables: Vec<u8>,
 }
 
-/// A size of a data block for [`File::blocks`]: as it is.
+/// A size of a data block for [`File::blocks`]: as it is. The size of a packed one is that of what it was packed to.
 pub const fn stored(size: u32) -> u32 {
     size | 1 << 24
 }
+
+/// Packs a data block by what squashfs calls gzip. None where that makes it no smaller.
+pub fn pack(block: &[u8]) -> Option<Vec<u8>> {
+    Some(compress_to_vec_zlib(block, LEVEL)).filter(|packed| packed.len() < block.len())
+}
+
+/// Of zlib's 0 to 9; more takes several times as long for one per cent.
+const LEVEL: u8 = 6;
 
 /// Makes superblock and tables for files whose blocks end at `end`. Names are sorted here.
 pub fn plan(mut files: Vec<File>, block_size: u32, modified: u32, end: u64) -> Plan {
