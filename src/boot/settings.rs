@@ -82,12 +82,7 @@ pub enum Reset {
 impl Reset {
     /// The words of the setting and of the request file.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.trim() {
-            "none" => Some(Self::None),
-            "overlay" => Some(Self::Overlay),
-            "data" => Some(Self::Data),
-            _ => None,
-        }
+        one_of(text.trim(), &[("none", Self::None), ("overlay", Self::Overlay), ("data", Self::Data)])
     }
 }
 
@@ -158,13 +153,8 @@ pub const TABLE: &[Setting] = &[
         default: "fsck",
         about: "How far to go for a data partition: repair it, format one beyond repair too, or do neither.",
         set: |settings, value| {
-            settings.data = match value {
-                "fsck" => Policy::Fsck,
-                "format" => Policy::Format,
-                "never" => Policy::Never,
-                _ => return None,
-            };
-            Some(())
+            one_of(value, &[("fsck", Policy::Fsck), ("format", Policy::Format), ("never", Policy::Never)])
+                .map(|word| settings.data = word)
         },
     },
     Setting {
@@ -173,13 +163,8 @@ pub const TABLE: &[Setting] = &[
         default: "data",
         about: "Where changes to the root go: the data partition, memory, or nowhere, for a read-only root.",
         set: |settings, value| {
-            settings.overlay = match value {
-                "data" => Overlay::Data,
-                "memory" => Overlay::Memory,
-                "none" => Overlay::None,
-                _ => return None,
-            };
-            Some(())
+            one_of(value, &[("data", Overlay::Data), ("memory", Overlay::Memory), ("none", Overlay::None)])
+                .map(|word| settings.overlay = word)
         },
     },
     Setting {
@@ -195,14 +180,8 @@ pub const TABLE: &[Setting] = &[
         default: "auto",
         about: "Which control groups to mount; auto is version 2 where the kernel has it.",
         set: |settings, value| {
-            settings.cgroup = match value {
-                "auto" => Cgroup::Auto,
-                "v2" => Cgroup::V2,
-                "v1" => Cgroup::V1,
-                "none" => Cgroup::None,
-                _ => return None,
-            };
-            Some(())
+            one_of(value, &[("auto", Cgroup::Auto), ("v2", Cgroup::V2), ("v1", Cgroup::V1), ("none", Cgroup::None)])
+                .map(|word| settings.cgroup = word)
         },
     },
     Setting {
@@ -225,12 +204,8 @@ pub const TABLE: &[Setting] = &[
         default: "stop",
         about: "Whether the watchdog runs on when another init takes over; keep is for one that feeds it.",
         set: |settings, value| {
-            settings.watchdog_handover = match value {
-                "stop" => WatchdogHandover::Stop,
-                "keep" => WatchdogHandover::Keep,
-                _ => return None,
-            };
-            Some(())
+            one_of(value, &[("stop", WatchdogHandover::Stop), ("keep", WatchdogHandover::Keep)])
+                .map(|word| settings.watchdog_handover = word)
         },
     },
     Setting {
@@ -277,12 +252,7 @@ pub const TABLE: &[Setting] = &[
         default: "0",
         about: "Whether a boot that cannot go on ends in a shell on the console instead of a reboot.",
         set: |settings, value| {
-            settings.rescue = match value {
-                "0" => Rescue::Reboot,
-                "1" => Rescue::Shell,
-                _ => return None,
-            };
-            Some(())
+            one_of(value, &[("0", Rescue::Reboot), ("1", Rescue::Shell)]).map(|word| settings.rescue = word)
         },
     },
     Setting {
@@ -423,6 +393,11 @@ pub fn argument(cmdline: &str, wanted: &str) -> Option<String> {
 /// The program that the kernel's own `init=` names; boot loaders set it, and an initramfs is expected to honour it.
 pub fn plain_init(cmdline: &str) -> Option<String> {
     argument(cmdline, "init")
+}
+
+/// What a word stands for.
+fn one_of<T: Copy>(word: &str, lawful: &[(&str, T)]) -> Option<T> {
+    lawful.iter().find(|(name, _)| *name == word).map(|(_, meaning)| *meaning)
 }
 
 fn number(value: &str, least: u64, most: u64) -> Option<u64> {
