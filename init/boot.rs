@@ -8,12 +8,12 @@ use gg_boot::data::{Found, Policy};
 use gg_boot::places;
 use gg_boot::report::Outcome::{Degraded, Failed};
 use gg_boot::settings::{Finding, Origin, Overlay, Reset, Settings, WatchdogHandover};
-use gg_boot::slot::{Slot, order};
+use gg_boot::slot::{Slot, Wanted, order};
 use gg_boot::state::machine::Verdict;
 use gg_boot::state::slots::Then;
 use gg_sys::block::Arrivals;
 use gg_sys::kmsg::Level;
-use gg_sys::mount::Trust;
+use gg_sys::mount::{self, Trust};
 use gg_sys::power::End;
 
 use crate::data::{self, Data, Partition};
@@ -101,6 +101,9 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
             .step("data", Instead(Failed, "mended with the tools of the slot"), || data::mount_sound(partition, &stage))
     });
     let mut requests = ask(journal, data, &stage);
+    if let Some(slots) = &slots {
+        requests.slot = visit(journal, vigil, settings, slots, requests.slot, &stage);
+    }
     let usual = slots.as_ref().map(|slots| slots.usual).or(settings.loaded).unwrap_or(USUAL);
     let order = order(settings.slot, requests.slot, usual);
     let image = mount_image(journal, order, &stage, standing, (arrivals.as_ref(), wait))?;
@@ -219,6 +222,31 @@ fn act_on(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, slots: 
     if let Verdict::Trial(..) = slots.verdict {
         journal.step("trial", Instead(Degraded, "a hang may last"), state::reboot_on_trouble);
         vigil.set_deadline(Duration::from_secs(settings.trial_deadline));
+    }
+}
+
+/// A kernel belongs to its slot, so whoever asks by file for another slot than this kernel's gets it from the boot
+/// loader, by a reboot. The argument is given at the boot loader, where the kernel could have been chosen, too.
+fn visit(
+    journal: &mut Journal,
+    vigil: &mut Vigil,
+    settings: &Settings,
+    slots: &state::Standing,
+    wanted: Wanted,
+    stage: &Stage,
+) -> Wanted {
+    if settings.slot != Wanted::Usual || order(Wanted::Usual, wanted, slots.usual)[0] == slots.usual {
+        return wanted;
+    }
+    match journal.step("visit", Instead(Degraded, "the usual slot"), || state::visit(slots)) {
+        Some(Then::Reboot) => {
+            journal.cry("the other slot is to boot once; reboot");
+            // An end in order: nothing is to be replayed, and nothing counted.
+            let _ = mount::remount_read_only(&stage.data());
+            dead_end::end_machine(journal, vigil, End::Reboot)
+        }
+        Some(Then::GoOn) => wanted,
+        None => Wanted::Usual,
     }
 }
 

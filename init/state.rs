@@ -61,6 +61,13 @@ pub(crate) fn settle_fallback(standing: &Standing, mounted: Image) -> Result<Don
     Ok(told(Standing { usual, kind: standing.kind, verdict, then }))
 }
 
+/// Somebody asked by file for the slot that does not boot unasked: the boot loader is told to start it once, with its
+/// own kernel. Where it cannot be told, that slot is mounted in this boot.
+pub(crate) fn visit(standing: &Standing) -> Result<Done<Then>, Failure> {
+    let then = open(standing)?.visit(now()).map_err(|cause| failure("visit", &cause))?;
+    Ok(Done::Well(then, format!("slot {}, once", standing.usual.other().name())))
+}
+
 fn told(standing: Standing) -> Done<Option<Standing>> {
     let what = format!("slot {}, {}", standing.usual.name(), describe(standing.verdict));
     match standing.verdict {
@@ -77,9 +84,11 @@ pub(crate) fn describe(verdict: Verdict) -> String {
         Verdict::Ordinary | Verdict::Fresh | Verdict::Repaired => name.to_owned(),
         Verdict::Trial(slot, left) => format!("{name} {} {left}", slot.name()),
         Verdict::RolledBack(slot, reason) => format!("{name} {} {}", slot.name(), reason.name()),
-        Verdict::Committed(slot) | Verdict::Prepared(slot) | Verdict::Degraded(slot) => {
-            format!("{name} {}", slot.name())
-        }
+        Verdict::Committed(slot)
+        | Verdict::Prepared(slot)
+        | Verdict::Degraded(slot)
+        | Verdict::Visit(slot)
+        | Verdict::Visited(slot) => format!("{name} {}", slot.name()),
     }
 }
 

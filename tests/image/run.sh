@@ -174,6 +174,7 @@ x86_64() {
 	argue gg.cgroup=v1
 	power_on other
 	check "the one-shot file boots the other slot" 'grep -q "^fact.slot.b\$" /run/greengrass/boot'
+	check "with its own kernel" 'grep -q gg.loaded=b /proc/cmdline && grep -q "^fact.slot-state.visit b\$" /run/greengrass/boot'
 	check "once" '[ ! -e /data/boot/slot ]'
 	check "what was written to data is there" 'grep -q kept /data/mark'
 	check "the root of slot b is its own" '[ ! -e /etc/mark ]'
@@ -183,6 +184,7 @@ x86_64() {
 	argue
 	power_on again
 	check "the slot is the usual one again" 'grep -q "^fact.slot.a\$" /run/greengrass/boot'
+	check "and the visit is over" 'grep -q "^fact.slot-state.visited b\$" /run/greengrass/boot'
 	check "what was written to its root is there" 'grep -q kept /etc/mark'
 	check "the image's components were not deployed again" '[ ! -e /run/components.log ]'
 	power_off

@@ -70,6 +70,8 @@ pub enum Event {
     Cancel,
     /// A slot that does not run shall not be used.
     MarkBad(Slot),
+    /// The slot that is not confirmed shall boot once, and the confirmed one after it.
+    Visit,
 }
 
 /// What is to be done, in this order; when one fails, the rest is not done.
@@ -151,6 +153,7 @@ impl Situation {
             Event::Rollback(reason) => self.rollback(reason),
             Event::Cancel => self.cancel(),
             Event::MarkBad(slot) => self.mark_bad(slot),
+            Event::Visit => self.visit(),
         }
     }
 
@@ -229,7 +232,7 @@ impl Situation {
             state => return Err(Refusal::NotBootable(target, state)),
         }
         (next.trial, next.left, next.max) = (Some(target), tries, tries);
-        next.last_reason = Reason::None;
+        (next.last_reason, next.visit) = (Reason::None, false);
         next.deployment = deployment;
         let mut effects = Vec::new();
         if next != self.record {
@@ -269,6 +272,7 @@ impl Situation {
     fn cancel(&self) -> Result<Vec<Effect>, Refusal> {
         match self.phase() {
             Phase::Idle => Ok(vec![]),
+            Phase::Writing(target) | Phase::Valid(target) if target == self.booted => Err(Refusal::Runs(target)),
             Phase::Writing(target) | Phase::Valid(target) => {
                 let mut next = self.record.clone();
                 *next.image_mut(target) = Image { state: ImageState::Empty, ..Image::default() };
@@ -301,6 +305,32 @@ impl Situation {
         let mut next = self.record.clone();
         next.image_mut(slot).state = ImageState::Bad;
         Ok(vec![write(next)])
+    }
+
+    /// A single try that nobody confirms. Where the boot loader knows no slots, whoever asks mounts it at once.
+    fn visit(&self) -> Result<Vec<Effect>, Refusal> {
+        if self.booted != self.record.ok {
+            return Err(Refusal::NotConfirmed);
+        }
+        if let busy @ (Phase::Prepared(_) | Phase::Armed(..) | Phase::Trial(..)) = self.phase() {
+            return Err(Refusal::Busy(busy));
+        }
+        if self.view.ok != Some(self.record.ok) || self.view.trial.is_some() || self.view.failed.is_some() {
+            return Err(Refusal::Unsettled);
+        }
+        let target = self.target();
+        match self.record.image(target).state {
+            ImageState::Valid | ImageState::Good | ImageState::Unknown => {}
+            state => return Err(Refusal::NotBootable(target, state)),
+        }
+        if self.record.levels[target.index()] < self.record.floor {
+            return Err(Refusal::BelowFloor(self.record.floor));
+        }
+        let meant = write(Record { visit: true, ..self.record.clone() });
+        Ok(match self.commit_point {
+            CommitPoint::Environment => vec![meant, Effect::SetTrial(target, 1), Effect::Reboot],
+            CommitPoint::Record => vec![meant],
+        })
     }
 }
 

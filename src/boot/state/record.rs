@@ -5,7 +5,7 @@
 //! 4    crc32(8..512)     16   layout u16         32   key epoch u32    125  slot b [73]
 //!                        18   ok, try, left,     36   trusted time u64 198  deployment id [36]
 //!                             max, reason,       44   installs u32     234  floor, key epoch of the
-//!                             repair: u8 each    48   rollbacks u32         version on trial; levels u64 of a, b
+//!                             flags: u8 each    48   rollbacks u32         version on trial; levels u64 of a, b
 //! slot: state u8, version [24], SHA-256 of the manifest [32], transaction u64, installed at u64
 //! ```
 //!
@@ -34,6 +34,8 @@ pub struct Record {
     pub last_reason: Reason,
     /// The boot loader's environment was repaired, and the repaired one has not booted yet.
     pub repaired: bool,
+    /// The slot that is not confirmed boots once, because somebody asked for it: no trial, and nothing comes of it.
+    pub visit: bool,
     /// No version below this is installed: raised by commits alone.
     pub floor: u64,
     /// The generation of signing keys that was last committed.
@@ -131,6 +133,8 @@ const IMAGE: usize = 73;
 const SLOTS: usize = 52;
 const USED: usize = 262;
 const REST: usize = SECTOR - USED;
+const REPAIRED: u8 = 1;
+const VISIT: u8 = 2;
 
 impl Record {
     /// Of a device that has none: this slot boots, and nothing more is known.
@@ -143,6 +147,7 @@ impl Record {
             max: 0,
             last_reason: Reason::None,
             repaired: false,
+            visit: false,
             floor: 0,
             key_epoch: 0,
             trusted_time: 0,
@@ -175,7 +180,8 @@ impl Record {
         put(&self.seq.to_le_bytes());
         put(&LAYOUT.to_le_bytes());
         let trial = self.trial.map_or(0, number);
-        put(&[number(self.ok), trial, self.left, self.max, self.last_reason as u8, u8::from(self.repaired)]);
+        let flags = if self.repaired { REPAIRED } else { 0 } | if self.visit { VISIT } else { 0 };
+        put(&[number(self.ok), trial, self.left, self.max, self.last_reason as u8, flags]);
         put(&self.floor.to_le_bytes());
         put(&self.key_epoch.to_le_bytes());
         put(&self.trusted_time.to_le_bytes());
@@ -216,7 +222,8 @@ impl Record {
             left: bytes[20],
             max: bytes[21],
             last_reason: Reason::from_number(bytes[22]),
-            repaired: bytes[23] != 0,
+            repaired: bytes[23] & REPAIRED != 0,
+            visit: bytes[23] & VISIT != 0,
             floor: u64_at(bytes, 24),
             key_epoch: u32_at(bytes, 32),
             trusted_time: u64_at(bytes, 36),

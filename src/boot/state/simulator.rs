@@ -119,7 +119,7 @@ fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: &str, report: &mut Repo
         // A cut during the only try spends it.
         Destiny::Good if one_try && cuts > 0 => &[1, 2],
         Destiny::Good => &[2],
-        Destiny::Hangs | Destiny::Unhealthy | Destiny::Garbage | Destiny::Cancelled => &[1],
+        Destiny::Hangs | Destiny::Unhealthy | Destiny::Garbage | Destiny::Cancelled | Destiny::Visited => &[1],
     };
     if !outcome.version.is_some_and(|version| lawful.contains(&version)) {
         violate("O2: not the version of the table".to_owned());

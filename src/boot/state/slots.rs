@@ -145,6 +145,12 @@ impl<'a, M: Medium> Slots<'a, M> {
         self.ask(Event::MarkBad(slot), now).map(|_| ())
     }
 
+    /// Boots the slot that is not confirmed once, with its own kernel where the boot loader can be told: then the
+    /// caller reboots, else it mounts that slot. The boot after is the confirmed slot's again, whatever happens.
+    pub fn visit(&self, now: u64) -> Result<Then, SlotsError> {
+        self.ask(Event::Visit, now)
+    }
+
     /// What this boot means, and settles it. An ordinary one writes nothing. Called once a boot, by PID 1, or by the
     /// daemon where PID 1 is not ours; a second time it finds it settled.
     pub fn settle(&self, moment: Moment<'_>) -> Result<(machine::Verdict, Then), SlotsError> {

@@ -35,6 +35,10 @@ pub enum Verdict {
     Repaired,
     /// This slot should run and does not: install it anew.
     Degraded(Slot),
+    /// This one runs because somebody wanted to see it once: neither on trial nor confirmed.
+    Visit(Slot),
+    /// The confirmed slot runs again after that, whether the other could boot or not.
+    Visited(Slot),
 }
 
 impl Verdict {
@@ -49,6 +53,8 @@ impl Verdict {
             Self::Prepared(_) => "prepared",
             Self::Repaired => "repaired",
             Self::Degraded(_) => "degraded",
+            Self::Visit(_) => "visit",
+            Self::Visited(_) => "visited",
         }
     }
 }
@@ -56,6 +62,9 @@ impl Verdict {
 /// Decides what this boot means. `booted` is the slot that the boot loader started, not one that a person asked for.
 pub fn on_boot(record: Option<&Record>, view: &View, booted: Slot, commit_point: CommitPoint, now: u64) -> Boot {
     let Some(record) = record else { return fresh(view, booted) };
+    if record.visit {
+        return visit(record, view, booted, commit_point, now);
+    }
     let Some(ok) = view.ok else { return lost(record, booted) };
     let found = Found { record, view, booted, now };
     match (record.trial, view.trial) {
@@ -68,6 +77,25 @@ pub fn on_boot(record: Option<&Record>, view: &View, booted: Slot, commit_point:
         (Some(target), None) if ok == target => found.confirmed(target),
         (Some(target), None) => found.gone(target),
     }
+}
+
+/// The visit lasts as long as the boot loader has it as its one spent try: then what runs was meant, and all stays as it
+/// is. Any other boot is the end of it, and for the rest like all others.
+fn visit(record: &Record, view: &View, booted: Slot, commit_point: CommitPoint, now: u64) -> Boot {
+    let other = record.ok.other();
+    let is_tried = view.trial.is_some_and(|trial| trial.slot == other) || commit_point == CommitPoint::Record;
+    if booted == other && view.ok == Some(record.ok) && is_tried {
+        return Boot { verdict: Verdict::Visit(other), effects: vec![] };
+    }
+    let over = Record { visit: false, ..record.clone() };
+    let Boot { mut verdict, mut effects } = on_boot(Some(&over), view, booted, commit_point, now);
+    if booted == over.ok && view.ok == Some(over.ok) {
+        verdict = Verdict::Visited(other);
+    }
+    if !effects.iter().any(|effect| matches!(effect, Effect::Write(_))) {
+        effects.push(write(over));
+    }
+    Boot { verdict, effects }
 }
 
 /// Neither copy of the record is whole: what runs is what is known.

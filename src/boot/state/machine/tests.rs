@@ -214,3 +214,50 @@ fn former_version_is_armed_only_above_the_floor() {
     situation.record.floor = 3;
     assert_eq!(after(situation, arm).phase(), Phase::Armed(B, 1));
 }
+
+#[test]
+fn visit_boots_the_other_slot_once_and_changes_nothing() {
+    let mut situation = after(after(idle(), Event::Install(candidate())), Event::Written);
+    let before = situation.record.clone();
+    situation = after(situation, Event::Visit);
+    assert_eq!(situation.view.trial, Some(Trial { slot: B, left: 1 }));
+    situation.view.trial = Some(Trial { slot: B, left: 0 });
+    // The daemon may settle again.
+    for _ in 0..2 {
+        assert_eq!(boot(&mut situation, B), (Verdict::Visit(B), false));
+    }
+    for (event, refusal) in [
+        (Event::Install(candidate()), Refusal::NotConfirmed),
+        (Event::Confirm, Refusal::NoTrial),
+        (Event::Rollback(Reason::Asked), Refusal::NoTrial),
+        (Event::Cancel, Refusal::Runs(B)),
+        (Event::Visit, Refusal::NotConfirmed),
+    ] {
+        assert_eq!(situation.on(event, 1), Err(refusal));
+    }
+    assert_eq!(boot(&mut situation, A), (Verdict::Visited(B), false));
+    assert_eq!((&situation.record, situation.view.trial), (&before, None));
+    assert_eq!(boot(&mut situation, A), (Verdict::Ordinary, false));
+}
+
+#[test]
+fn visit_ends_where_the_confirmed_slot_cannot_be_read() {
+    let mut situation = idle();
+    situation.record.image_mut(B).state = ImageState::Good;
+    situation = after(situation, Event::Visit);
+    // The boot loader ended it, and found only this slot readable.
+    situation.view = View { failed: Some(B), ..idle().view };
+    assert_eq!(boot(&mut situation, B), (Verdict::Degraded(A), false));
+    assert_eq!((situation.record.ok, situation.record.visit), (B, false));
+}
+
+#[test]
+fn visit_is_refused_where_nothing_could_be_seen_or_an_update_is_on_its_way() {
+    let busy = Refusal::Busy(Phase::Armed(B, 3));
+    assert_eq!(armed().on(Event::Visit, 1), Err(busy));
+    let writing = after(idle(), Event::Install(candidate()));
+    assert_eq!(writing.on(Event::Visit, 1), Err(Refusal::NotBootable(B, ImageState::Writing)));
+    let mut old = idle();
+    old.record.floor = 1;
+    assert_eq!(old.on(Event::Visit, 1), Err(Refusal::BelowFloor(1)));
+}

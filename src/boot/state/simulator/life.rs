@@ -23,10 +23,13 @@ pub enum Destiny {
     Garbage,
     /// Somebody calls it off before the reboot.
     Cancelled,
+    /// Somebody wants to see it once, and does not have it tried.
+    Visited,
 }
 
 impl Destiny {
-    pub const ALL: [Self; 5] = [Self::Good, Self::Hangs, Self::Unhealthy, Self::Garbage, Self::Cancelled];
+    pub const ALL: [Self; 6] =
+        [Self::Good, Self::Hangs, Self::Unhealthy, Self::Garbage, Self::Cancelled, Self::Visited];
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,7 @@ pub struct Outcome {
     /// A slot that was booted although it is not complete.
     pub(crate) incomplete: Option<Slot>,
     pub(crate) boots: u32,
+    visits: u32,
     pub(crate) data_is_whole: bool,
     pub(crate) record: Option<Record>,
     pub(crate) error: Option<String>,
@@ -123,13 +127,20 @@ fn boot(disk: &Disk, plan: Plan, started: Slot, wants: bool, outcome: &mut Outco
         outcome.incomplete = Some(booted);
     }
     let slots = open(disk, plan, booted);
+    if let Verdict::Visit(_) = verdict {
+        // The daemon asks once more, and nothing may come of it.
+        return match slots.settle(Moment::at(1))? {
+            (again, Then::GoOn) if again == verdict => Ok(Next::Again),
+            _ => Ok(Next::Rest(booted)),
+        };
+    }
     if let Verdict::Trial(..) = verdict {
         let running = version(disk, booted);
         let destiny = if running == Some(plan.wanted) { plan.destiny } else { Destiny::Good };
         return match destiny {
             Destiny::Hangs => Ok(Next::Again),
             Destiny::Unhealthy => slots.rollback(Reason::Health, 1).map(|_| Next::Again),
-            Destiny::Cancelled => slots.rollback(Reason::Asked, 1).map(|_| Next::Again),
+            Destiny::Cancelled | Destiny::Visited => slots.rollback(Reason::Asked, 1).map(|_| Next::Again),
             Destiny::Good | Destiny::Garbage => {
                 slots.confirm(2)?;
                 Ok(Next::Rest(booted))
@@ -141,11 +152,17 @@ fn boot(disk: &Disk, plan: Plan, started: Slot, wants: bool, outcome: &mut Outco
     if !wants || version(disk, booted) == Some(plan.wanted) {
         return Ok(Next::Rest(booted));
     }
-    want(disk, plan, &slots, booted)
+    want(disk, plan, &slots, booted, outcome)
 }
 
 /// What the installer does when this version shall run.
-fn want(disk: &Disk, plan: Plan, slots: &Slots<'_, Region>, booted: Slot) -> Result<Next, SlotsError> {
+fn want(
+    disk: &Disk,
+    plan: Plan,
+    slots: &Slots<'_, Region>,
+    booted: Slot,
+    outcome: &mut Outcome,
+) -> Result<Next, SlotsError> {
     let status = slots.status()?;
     let manifest = [plan.wanted; 32];
     let image = *status.record.image(booted.other());
@@ -175,6 +192,17 @@ fn want(disk: &Disk, plan: Plan, slots: &Slots<'_, Region>, booted: Slot) -> Res
             write_slot(disk, plan, planned.target);
             slots.mark_written(4)?;
         }
+    }
+    if plan.destiny == Destiny::Visited {
+        // Who asked was asked for once; a cut is followed by another who wants to see it.
+        if outcome.visits > 0 {
+            return Ok(Next::Rest(booted));
+        }
+        outcome.visits += 1;
+        if slots.visit(5)? == Then::GoOn && version(disk, booted.other()).is_none() {
+            outcome.incomplete = Some(booted.other());
+        }
+        return Ok(Next::Again);
     }
     slots.arm(plan.loader.counts_to(), [b'd'; 36], 5)?;
     if plan.destiny == Destiny::Cancelled {
@@ -228,6 +256,9 @@ impl Outcome {
             Destiny::Unhealthy => {
                 // With each try cut before the checks were done, the tries are spent.
                 counts == (0, 1) && matches!(record.last_reason, Reason::Health | Reason::TriesSpent)
+            }
+            Destiny::Visited => {
+                counts == (0, 0) && record.image(record.ok.other()).state == ImageState::Valid && !record.visit
             }
             Destiny::Cancelled => counts == (0, 0) || counts == (0, 1) && record.last_reason != Reason::None,
         }
