@@ -5,6 +5,8 @@ mod boot;
 
 pub use boot::{Boot, Verdict, on_boot};
 
+use std::fmt;
+
 use crate::slot::Slot;
 
 use super::backend::{CommitPoint, MOST_TRIES, View};
@@ -35,6 +37,21 @@ pub enum Phase {
     Armed(Slot, u8),
     /// It runs, to be confirmed or rolled back; so many more boots are left to it.
     Trial(Slot, u8),
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => write!(f, "nothing is under way"),
+            Self::Writing(slot) => write!(f, "slot {} is being written", slot.name()),
+            Self::Valid(slot) => write!(f, "slot {} is installed, and not to be tried yet", slot.name()),
+            Self::Prepared(slot) => write!(f, "slot {} is to be tried, and the boot loader was not told", slot.name()),
+            Self::Armed(slot, left) => write!(f, "slot {} boots next, on trial, {left} times at most", slot.name()),
+            Self::Trial(slot, left) => {
+                write!(f, "slot {} runs on trial, and {left} more boots are left to it", slot.name())
+            }
+        }
+    }
 }
 
 /// What shall be installed.
@@ -95,7 +112,7 @@ pub enum Refusal {
     NotConfirmed,
     #[error("record and boot loader do not agree yet; the next boot settles it")]
     Unsettled,
-    #[error("an update is on its way: {0:?}")]
+    #[error("an update is on its way: {0}")]
     Busy(Phase),
     #[error("its level is below the floor, {0}")]
     BelowFloor(u64),
@@ -103,13 +120,13 @@ pub enum Refusal {
     OldKeys(u32),
     #[error("nothing is being installed")]
     NothingWritten,
-    #[error("slot {0:?} holds nothing that could be tried: {1:?}")]
+    #[error("slot {} holds nothing that could be tried: it is {}", .0.name(), .1.name())]
     NotBootable(Slot, ImageState),
     #[error("{0} tries are not 1 to {MOST_TRIES}")]
     Tries(u8),
     #[error("no slot is on trial")]
     NoTrial,
-    #[error("slot {0:?} runs")]
+    #[error("slot {} runs", .0.name())]
     Runs(Slot),
 }
 

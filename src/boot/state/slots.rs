@@ -101,6 +101,16 @@ impl<'a, M: Medium> Slots<'a, M> {
         Ok(Status { phase, booted, record, view })
     }
 
+    /// What is known of the past, oldest first. No ring, no past.
+    pub fn events(&self) -> Vec<ring::Event> {
+        self.ring.as_ref().and_then(|ring| ring.events().ok()).unwrap_or_default()
+    }
+
+    /// What keeps the state of the boot loader.
+    pub fn backend_name(&self) -> &'static str {
+        self.backend.name()
+    }
+
     /// Steps 0 and 1: may this be installed, and where. After it the target is marked as being written, before its
     /// first byte is. Refused while an update is on its way, below the floor, or with older keys.
     pub fn plan_install(&self, candidate: Candidate, now: u64) -> Result<Plan, SlotsError> {
