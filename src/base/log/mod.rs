@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use format::{Entry, Format};
 pub use settings::{Level, LogSettings, Output, SettingsError};
+pub use syslog::tell;
 
 use file::Files;
 use syslog::Syslog;

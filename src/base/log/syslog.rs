@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
@@ -70,6 +71,25 @@ impl Syslog {
     }
 }
 
+/// Says one line now, for a program that ends soon. It is lost when the syslog daemon hangs or is not there.
+pub fn tell(process: &str, level: Level, line: &str) {
+    tell_at(Path::new("/dev/log"), process, level, line);
+}
+
+fn tell_at(socket: &Path, process: &str, level: Level, line: &str) {
+    let formatter = formatter(process);
+    let Ok(mut link) = syslog::unix_custom(formatter, socket) else { return };
+    if let LoggerBackend::Unix(socket) = &link.backend
+        && socket.set_write_timeout(Some(PATIENCE)).is_err()
+    {
+        return;
+    }
+    say(&mut link, level, line.to_owned());
+}
+
+/// How long one line may hold up its program.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 type Link = Logger<LoggerBackend, Formatter3164>;
 
 /// Tries the open link, then once a new one: the syslog daemon may have been restarted.
@@ -79,14 +99,17 @@ fn deliver(link: &mut Option<Link>, socket: &Path, level: Level, line: String) -
     {
         return true;
     }
-    let formatter = Formatter3164 {
+    *link = syslog::unix_custom(formatter("greengrass"), socket).ok();
+    link.as_mut().is_some_and(|open| say(open, level, line))
+}
+
+fn formatter(process: &str) -> Formatter3164 {
+    Formatter3164 {
         facility: Facility::LOG_DAEMON,
         hostname: None,
-        process: "greengrass".into(),
+        process: process.to_owned(),
         pid: std::process::id(),
-    };
-    *link = syslog::unix_custom(formatter, socket).ok();
-    link.as_mut().is_some_and(|open| say(open, level, line))
+    }
 }
 
 fn say(link: &mut Link, level: Level, line: String) -> bool {
@@ -102,7 +125,6 @@ fn say(link: &mut Link, level: Level, line: String) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixDatagram;
-    use std::time::Duration;
 
     use super::*;
 
@@ -147,5 +169,19 @@ mod tests {
         let daemon = listen();
         syslog.send("com.example.A", &entry(Level::Info, "again"));
         assert!(hear(&daemon).contains("again"));
+    }
+
+    #[test]
+    fn one_line_is_said_at_once_and_holds_nobody_up() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("log");
+        tell_at(&path, "greengrass-ota", Level::Warn, "nobody listens");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        tell_at(&path, "greengrass-ota", Level::Error, "event=install-failed");
+        let mut line = [0; 512];
+        let length = daemon.recv(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line[..length]);
+        assert!(line.starts_with("<27>"), "{line}");
+        assert!(line.contains(&format!("greengrass-ota[{}]: event=install-failed", std::process::id())), "{line}");
     }
 }
