@@ -4,9 +4,13 @@
 //! the root of a tree that each block of the bundle is verified against before it is looked into.
 
 pub mod bundle;
+pub mod change;
 pub mod device;
+pub mod events;
 pub mod install;
 pub mod installed;
 pub mod layout;
 pub mod settings;
+pub mod status;
+pub mod totals;
 pub mod trust;
