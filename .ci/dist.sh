@@ -64,16 +64,18 @@ build() (
 	case $std in
 	debian) export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo ;;
 	esac
+	# What a panic would unwind by is not needed where it aborts, and is a tenth of the binary.
+	RUSTFLAGS="${RUSTFLAGS-} -C link-arg=-Wl,-T,$PWD/.ci/no-unwind.ld"
 	case $std in
 	prebuilt) ;;
 	*)
 		# Building the standard library is not in stable cargo yet. zig brings the C runtime, so rustc must not.
-		# What a panic would unwind by is not needed where it aborts, and lies in memory all the same.
-		export RUSTC_BOOTSTRAP=1 RUSTFLAGS="${RUSTFLAGS-} -C link-self-contained=no -C force-unwind-tables=no"
+		RUSTFLAGS="$RUSTFLAGS -C link-self-contained=no -C force-unwind-tables=no"
+		export RUSTC_BOOTSTRAP=1
 		set -- -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size "$@"
 		;;
 	esac
-	export PATH="$tools/bin:$PATH"
+	export RUSTFLAGS PATH="$tools/bin:$PATH"
 	cargo-zigbuild zigbuild --locked --target-dir "$build" --target "$triple" "$@"
 )
 
