@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod log;
+pub mod pause;
 pub mod ready;
 pub mod report;
 pub mod token;

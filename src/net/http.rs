@@ -1,4 +1,4 @@
-//! Fetches over HTTP(S): one GET, from an offset, with time-outs and a verdict on whether to try again.
+//! Fetches over HTTP(S): one GET, from an offset or of a range, with time-outs and a verdict on whether to try again.
 
 #[cfg_attr(not(feature = "download"), path = "http/left_out.rs")]
 mod client;
@@ -23,6 +23,52 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(2), socket: Duration::from_secs(30) }
     }
+}
+
+/// What a client may be told about the way to one server.
+#[derive(Clone, Default)]
+pub struct Route {
+    /// PEM: certificates of the authorities that are trusted, and no others.
+    pub authorities: Option<Vec<u8>>,
+    /// PEM: who we are, and the key to it. The caller has made sure that they belong together.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// The URL of a proxy; without it, what the environment says.
+    pub proxy: Option<String>,
+    /// Follow nobody to where the connection is not encrypted.
+    pub is_encrypted: bool,
+}
+
+/// There may be a private key in it.
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route").field("proxy", &self.proxy).finish_non_exhaustive()
+    }
+}
+
+/// Some of the bytes of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bytes {
+    /// From the first number to before the second, which is larger.
+    Between(u64, u64),
+    /// So many at the end.
+    Last(u64),
+}
+
+/// What a server said to [`Client::range`]. Nobody has judged it yet.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// `Content-Range`: the first byte, the one behind the last, and the size of the whole.
+    pub range: Option<(u64, u64, u64)>,
+    /// `Content-Length`
+    pub length: Option<u64>,
+    /// What says which version of the file it is: a strong `ETag`, or else `Last-Modified`.
+    pub version: Option<String>,
+    /// `Retry-After`, where it is a number of seconds.
+    pub retry_after: Option<Duration>,
+    /// Where redirects have led.
+    pub url: String,
+    pub body: Body,
 }
 
 /// The bytes of an answer, as they arrive.
@@ -68,8 +114,20 @@ pub enum HttpError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    #[error("this program is built without `download`, so it cannot get {url}: put the file into the artifact folder")]
+    #[error("this program is built without `download`, so it cannot get {url}: bring the file to the device")]
     LeftOut { url: String },
+    #[error("no connection to the server of {url} can be trusted")]
+    Trust {
+        url: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    #[error("certificates, key or proxy for {url} cannot be used")]
+    Route {
+        url: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
     #[error("cannot start a thread to get {url}")]
     Thread {
         url: String,
@@ -107,7 +165,9 @@ impl HttpError {
             | Self::Read { .. }
             | Self::Thread { .. } => Verdict::TryAgain,
             Self::Range { .. } => Verdict::StartOver,
-            Self::Url { .. } | Self::LeftOut { .. } | Self::Status { .. } => Verdict::GiveUp,
+            Self::Url { .. } | Self::LeftOut { .. } | Self::Trust { .. } | Self::Route { .. } | Self::Status { .. } => {
+                Verdict::GiveUp
+            }
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use ring::digest;
 
-use super::trust::{TrustArguments, now, refused, source};
+use super::trust::{TrustArguments, now, refused};
 use super::{Failure, Output, print};
 use crate::service::ota::bundle::create::{Packing, create};
-use crate::service::ota::bundle::{Bundle, BundleError, Contents, FileSource, MAX_CHUNK};
+use crate::service::ota::bundle::{Bundle, BundleError, Contents, FileSource, MAX_CHUNK, Source};
 use crate::service::ota::trust::sign::{Padding, Signatory};
 use crate::store::file;
 
@@ -113,7 +113,8 @@ impl CreateArguments {
             Compression::None => Packing::None,
         };
         create(&self.folder, &self.bundle, packing, &signatories, epoch.unwrap_or_else(now))?;
-        let source = source(&self.bundle)?;
+        let opened = FileSource::open(&self.bundle);
+        let source = opened.map_err(|cause| Failure::Open { path: self.bundle.display().to_string(), cause })?;
         let bundle = Bundle::open_unverified(&source).map_err(|cause| refused(&self.bundle, cause))?;
         Ok(print::text(&bundle, None).into_bytes())
     }
@@ -121,11 +122,11 @@ impl CreateArguments {
 
 impl InfoArguments {
     fn run(&self) -> Result<Vec<u8>, Failure> {
-        let source = source(&self.bundle)?;
+        let source = self.trust.source(&self.bundle)?;
         let bundle = if self.no_verify {
-            Bundle::open_unverified(&source).map_err(|cause| refused(&self.bundle, cause))?
+            Bundle::open_unverified(&*source).map_err(|cause| refused(&self.bundle, cause))?
         } else {
-            self.trust.open(&self.trust.settings()?, &self.bundle, &source)?
+            self.trust.open(&self.trust.settings()?, &self.bundle, &*source)?
         };
         if self.manifest {
             return Ok(bundle.signed);
@@ -140,9 +141,9 @@ impl InfoArguments {
 
 impl VerifyArguments {
     fn run(&self) -> Result<Vec<u8>, Failure> {
-        let source = source(&self.bundle)?;
-        let bundle = self.trust.open(&self.trust.settings()?, &self.bundle, &source)?;
-        let compression = verify(&bundle, &source).map_err(|cause| refused(&self.bundle, cause))?;
+        let source = self.trust.source(&self.bundle)?;
+        let bundle = self.trust.open(&self.trust.settings()?, &self.bundle, &*source)?;
+        let compression = verify(&bundle, &*source).map_err(|cause| refused(&self.bundle, cause))?;
         Ok(match self.output {
             Output::Text => print::text(&bundle, Some(compression)),
             Output::Json => print::json(&bundle, Some(compression)),
@@ -152,15 +153,17 @@ impl VerifyArguments {
 }
 
 /// Reads everything. Returns how the squashfs is packed.
-fn verify(bundle: &Bundle, source: &FileSource) -> Result<&'static str, BundleError> {
+fn verify(bundle: &Bundle, source: &dyn Source) -> Result<&'static str, BundleError> {
     let mut reader = bundle.reader(source);
     let mut at = 0;
+    source.expect(&[0..bundle.data_size()]);
     while at < bundle.data_size() {
         let length = (bundle.data_size() - at).min(MAX_CHUNK as u64);
         reader.view(at, usize::try_from(length).unwrap_or(MAX_CHUNK))?;
         at += length;
         reader.is_done_until(at);
     }
+    source.expect(&[0..bundle.data_size()]);
     let contents = Contents::open(&mut reader)?;
     let mut unpacker = contents.unpacker();
     let mut room = vec![0; MAX_CHUNK];

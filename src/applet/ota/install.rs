@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::trust::{TrustArguments, source};
+use super::trust::TrustArguments;
 use super::{Failure, Output};
 use crate::service::ota::install::{Phase, Progress, install};
 use crate::store::slot_device::Target;
@@ -38,8 +38,8 @@ impl Arguments {
             let why = "what this device is must be known: compatible= in /etc/greengrass/ota.conf, or --compatible";
             return Err(Failure::Usage(why.to_owned()));
         };
-        let source = source(&self.bundle)?;
-        let bundle = self.trust.open(&settings, &self.bundle, &source)?;
+        let source = self.trust.source(&self.bundle)?;
+        let bundle = self.trust.open(&settings, &self.bundle, &*source)?;
         let device = Device { compatible, floor: self.floor, ..Device::default() };
         bundle.manifest.policy.judge(&bundle.manifest.compatible, &device)?;
         if !bundle.manifest.hooks.is_empty() || bundle.manifest.handler.is_some() {
@@ -62,7 +62,7 @@ impl Arguments {
             let begin = Instant::now();
             let percent = Mutex::new(None);
             let report = |progress| self.report(&image.slot_class, progress, &percent);
-            let size = install(&bundle, &source, image, &target, &report)
+            let size = install(&bundle, &*source, image, &target, &report)
                 .map_err(|cause| Failure::Install { slot: path.display().to_string(), cause })?;
             let seconds = begin.elapsed().as_secs_f64();
             if self.output == Output::Text {

@@ -15,6 +15,7 @@ use super::USAGE;
 use crate::base::report::Report;
 use crate::service::ota::bundle::BundleError;
 use crate::service::ota::bundle::create::CreateError;
+use crate::service::ota::fetch::FetchError;
 use crate::service::ota::install::InstallError;
 use crate::service::ota::settings::SettingsError;
 use crate::service::ota::trust::sign::SignError;
@@ -100,6 +101,8 @@ enum Failure {
     },
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("the bundle cannot be fetched")]
+    Fetch(#[from] FetchError),
     #[error("{path} is refused")]
     Bundle {
         path: String,

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Failure;
 use crate::base::clock::Timestamp;
-use crate::service::ota::bundle::{Bundle, FileSource};
+use crate::service::ota::bundle::{Bundle, FileSource, Source};
+use crate::service::ota::fetch::{self, HttpSource, Patience};
 use crate::service::ota::settings::{Settings, detached_signature};
 use crate::service::ota::trust::verification_time;
 
@@ -44,18 +45,23 @@ impl TrustArguments {
         Ok(settings)
     }
 
+    /// Where the bundle comes from: a file, or a server.
+    pub(super) fn source(&self, path: &Path) -> Result<Box<dyn Source>, Failure> {
+        let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) else {
+            let opened = FileSource::open(path);
+            return Ok(Box::new(opened.map_err(|cause| Failure::Open { path: path.display().to_string(), cause })?));
+        };
+        Ok(Box::new(HttpSource::open(url, &self.settings()?.streaming, Patience::default())?))
+    }
+
     /// The bundle, verified.
-    pub(super) fn open(&self, settings: &Settings, path: &Path, source: &FileSource) -> Result<Bundle, Failure> {
+    pub(super) fn open(&self, settings: &Settings, path: &Path, source: &dyn Source) -> Result<Bundle, Failure> {
         let beside = path.with_added_extension("sig");
         let beside = if self.signature.is_empty() && beside.exists() { vec![beside] } else { Vec::new() };
         let detached = self.signature.iter().chain(&beside).map(|path| detached_signature(path));
         let detached: Vec<_> = detached.collect::<Result<_, _>>()?;
         Bundle::open(source, &settings.trust, &detached, time()).map_err(|cause| refused(path, cause))
     }
-}
-
-pub(super) fn source(path: &Path) -> Result<FileSource, Failure> {
-    FileSource::open(path).map_err(|cause| Failure::Open { path: path.display().to_string(), cause })
 }
 
 pub(super) fn refused(path: &Path, cause: crate::service::ota::bundle::BundleError) -> Failure {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::base::pause::jittered;
 use crate::base::report::Report;
 use crate::net::download::{Download, Part};
 use crate::net::http::{Client, HttpError, Verdict};
@@ -217,12 +218,6 @@ impl Fetcher<'_> {
 
 fn artifacts(orders: &[Order]) -> impl Iterator<Item = (&Order, &Artifact)> {
     orders.iter().flat_map(|order| order.artifacts.iter().map(move |artifact| (order, artifact)))
-}
-
-/// Between half of the pause and the whole, so that devices that failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    let random = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-    pause.mul_f64(0.5 + random / 2.0)
 }
 
 /// A file with no digest to compare counts as the right one.

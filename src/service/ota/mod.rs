@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod change;
 pub mod device;
 pub mod events;
+pub mod fetch;
 pub mod install;
 pub mod installed;
 pub mod layout;

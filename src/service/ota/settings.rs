@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fetch::Streaming;
 use super::layout::Place;
 use super::trust::{Lists, Purpose, Trust};
 use crate::boot::places;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub is_of_rauc: bool,
     /// `[slot.CLASS.NUMBER]`; none: `gg-a` and `gg-b`.
     pub slots: Vec<Place>,
+    /// `[streaming]`: how the server of a bundle is reached.
+    pub streaming: Streaming,
     pub greengrass: Greengrass,
     pub trust: Trust,
 }
@@ -92,6 +95,7 @@ impl Settings {
         settings.greengrass = Greengrass::decode(&mut ini.take("greengrass")).map_err(fault)?;
         let files = settings.keyring(&mut keyring).map_err(fault)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
+        settings.streaming = Streaming::decode(&mut ini.take("streaming"), folder).map_err(fault)?;
         for file in files.certificates {
             settings.add_certificates(&folder.join(file))?;
         }

@@ -45,7 +45,7 @@ impl Bundle {
     pub fn open(source: &dyn Source, trust: &Trust, detached: &[[u8; 64]], time: i64) -> Result<Self, BundleError> {
         let (trailer, signature) = signature(source)?;
         let verified = trust.verify(&signature, detached, time)?;
-        Self::of(source.size(), trailer, verified.content, verified.signers)
+        Self::opened(source, trailer, verified.content, verified.signers)
     }
 
     /// As [`Bundle::open`], and believes everybody. For looking at a bundle, never for using it.
@@ -53,7 +53,18 @@ impl Bundle {
         let (trailer, signature) = signature(source)?;
         let signed = crate::wire::bundle::cms::SignedData::decode(&signature).map_err(TrustError::Cms)?;
         let content = signed.content.ok_or(TrustError::NoContent)?.to_vec();
-        Self::of(source.size(), trailer, content, Vec::new())
+        Self::opened(source, trailer, content, Vec::new())
+    }
+
+    fn opened(
+        source: &dyn Source,
+        trailer: Trailer,
+        signed: Vec<u8>,
+        signers: Vec<Account>,
+    ) -> Result<Self, BundleError> {
+        let bundle = Self::of(source.size(), trailer, signed, signers)?;
+        source.expect_beside(bundle.data_size.saturating_sub(TABLES)..trailer.signed_end);
+        Ok(bundle)
     }
 
     fn of(size: u64, trailer: Trailer, signed: Vec<u8>, signers: Vec<Account>) -> Result<Self, BundleError> {
@@ -78,6 +89,9 @@ impl Bundle {
         Reader::new(source, &self.tree, self.data_size)
     }
 }
+
+/// Bytes at the end of a squashfs that its tables mostly fit into.
+const TABLES: u64 = 64 << 10;
 
 fn signature(source: &dyn Source) -> Result<(Trailer, Vec<u8>), BundleError> {
     let size = source.size();

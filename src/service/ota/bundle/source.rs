@@ -2,8 +2,11 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::service::ota::fetch::Account;
 
 /// A bundle's bytes. Several threads read at once; none of what they get is trusted.
 pub trait Source: Send + Sync + std::fmt::Debug {
@@ -14,6 +17,22 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// What lies before `at` will not be read again: a hint.
     fn is_done_until(&self, _at: u64) {}
+
+    /// Whether each byte costs time and money, so that what the device has already is better.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// What will be read, in this order: a hint, which replaces the one before.
+    fn expect(&self, _ranges: &[Range<u64>]) {}
+
+    /// What will be read piece by piece beside that: a hint.
+    fn expect_beside(&self, _range: Range<u64>) {}
+
+    /// What it has cost to fetch, if it is fetched.
+    fn account(&self) -> Option<Account> {
+        None
+    }
 }
 
 /// A file.
