@@ -214,14 +214,15 @@ fn ask(journal: &mut Journal, data: Option<Data>, stage: &Stage) -> Requests {
 fn act_on(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, slots: Option<&state::Standing>) {
     let Some(slots) = slots else { return };
     if slots.then == Then::Reboot {
-        journal.cry(&format!("slot state: {}; reboot", state::describe(slots.verdict)));
+        journal.cry(&format!("slot state: {}; reboot", slots.verdict.describe()));
         dead_end::end_machine(journal, vigil, End::Reboot);
     }
-    journal.fact("slot-state", &state::describe(slots.verdict));
+    journal.fact("slot-state", &slots.verdict.describe());
     journal.fact("backend", slots.kind.name());
     if let Verdict::Trial(..) = slots.verdict {
         journal.step("trial", Instead(Degraded, "a hang may last"), state::reboot_on_trouble);
         vigil.set_deadline(Duration::from_secs(settings.trial_deadline));
+        journal.fact("trial-deadline", &settings.trial_deadline.to_string());
     }
 }
 

@@ -69,26 +69,11 @@ pub(crate) fn visit(standing: &Standing) -> Result<Done<Then>, Failure> {
 }
 
 fn told(standing: Standing) -> Done<Option<Standing>> {
-    let what = format!("slot {}, {}", standing.usual.name(), describe(standing.verdict));
+    let what = format!("slot {}, {}", standing.usual.name(), standing.verdict.describe());
     match standing.verdict {
         Verdict::Degraded(_) => Done::Partly(Some(standing), what, "the other slot; install that one anew"),
         Verdict::RolledBack(..) => Done::Partly(Some(standing), what, "the former version"),
         _ => Done::Well(Some(standing), what),
-    }
-}
-
-/// As it stands in the boot report: `trial b 2`.
-pub(crate) fn describe(verdict: Verdict) -> String {
-    let name = verdict.name();
-    match verdict {
-        Verdict::Ordinary | Verdict::Fresh | Verdict::Repaired => name.to_owned(),
-        Verdict::Trial(slot, left) => format!("{name} {} {left}", slot.name()),
-        Verdict::RolledBack(slot, reason) => format!("{name} {} {}", slot.name(), reason.name()),
-        Verdict::Committed(slot)
-        | Verdict::Prepared(slot)
-        | Verdict::Degraded(slot)
-        | Verdict::Visit(slot)
-        | Verdict::Visited(slot) => format!("{name} {}", slot.name()),
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! - lower: [`config`], [`ota`], [`pubsub`], [`supervisor`], [`telemetry`]
 //! - middle: [`access`], [`clients`], [`debug_password`]
-//! - upper: [`deploy`]
+//! - upper: [`deploy`], [`health`]
 
 pub mod access;
 pub mod clients;
 pub mod config;
 pub mod debug_password;
 pub mod deploy;
+#[cfg(feature = "ota")]
+pub mod health;
 #[cfg(feature = "ota")]
 pub mod ota;
 pub mod pubsub;

@@ -2,6 +2,7 @@
 
 mod options;
 mod start;
+mod trial;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};

@@ -48,6 +48,10 @@ pub struct Options {
     /// Run this with sh at the end when a component wants the device started again; for an init that looks at no code
     #[arg(long, value_name = "COMMAND", env = "GREENGRASS_REBOOT_COMMAND")]
     pub reboot_command: Option<String>,
+
+    /// Settings of updates of the system image, where they are not in /etc/greengrass/ota.conf
+    #[arg(long, value_name = "FILE", env = "GREENGRASS_OTA_CONF")]
+    pub ota_conf: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "\

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::options::Options;
+use super::trial::Trial;
 use crate::api::{SocketError, control, ipc};
 use crate::base::clock::Timestamp;
 use crate::base::log::{self, LogSettings, Logs, Output};
@@ -67,6 +68,10 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     let opened = tree::open(&paths.config(), &given(options))?;
     let logs = open_logs(options, &paths, &opened.tree)?;
     info!(version = env!("CARGO_PKG_VERSION"), root = %paths.root().display(), "The daemon starts.");
+    let trial = Trial::begin(options).await;
+    if trial.is_hopeless() {
+        return Ok(deploy::Exit::Reboot.code());
+    }
     let (config, config_task) = config::spawn(opened, paths.config());
     config.edit(first_settings(options, &config.snapshot())?).await.map_err(StartError::Settings)?;
 
@@ -86,6 +91,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         supervisor: supervisor.clone(),
         platform: platform(&config.snapshot()),
         exit: wish,
+        updates: trial.updates(),
     };
     let (deploy, deploy_task) = deploy::spawn(neighbours)?;
 
@@ -128,12 +134,17 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         warn!(error = %Report(&error), "Cannot say so at NOTIFY_SOCKET.");
     }
     settle();
+    // Answered once the components of this start are known to the supervisor.
+    let _ = deploy.list().await;
+    let mut over = trial.spawn(&supervisor);
 
     let code = tokio::select! {
         _ = terminate.recv() => 0,
         _ = interrupt.recv() => 0,
         Some(exit) = wishes.recv() => exit.code(),
+        () = over.leaving() => deploy::Exit::Reboot.code(),
     };
+    over.abort();
     info!(code, "The daemon stops.");
     // What is in hand goes on at the next start; a new deployment is refused.
     deploy_task.abort();

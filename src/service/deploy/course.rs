@@ -22,6 +22,7 @@ use super::plan::Plan;
 use super::prepare::Preparation;
 use super::resolve::NUCLEUS;
 use super::state::{Deployment, InHand, Stage};
+use super::system_update::{Found, SystemUpdates, Verdict};
 use super::update_gate::UpdateGate;
 use super::validation_gate::{Objection, ValidationGate};
 use crate::base::report::Report;
@@ -42,6 +43,8 @@ pub(super) struct Ground {
     pub(super) preparation: Preparation,
     pub(super) updates: UpdateGate,
     pub(super) validations: ValidationGate,
+    /// `None` on a device without slots.
+    pub(super) system: Option<SystemUpdates>,
 }
 
 /// Whether a course has been begun before.
@@ -130,19 +133,8 @@ impl Desk {
 }
 
 pub(super) async fn run(ground: Arc<Ground>, in_hand: InHand, start: Start, desk: Desk) -> End {
-    let course = Course { ground, deployment: in_hand.deployment, start, desk };
-    let end = match in_hand.stage {
-        Stage::Preparing => course.begin().await,
-        Stage::Bootstrapping { done } => match course.plan().await {
-            Ok(plan) => course.bootstrap(&plan, done).await,
-            Err(halt) => Err(halt),
-        },
-        Stage::Activating => match course.plan().await {
-            Ok(plan) => course.activate(&plan).await,
-            Err(halt) => stuck(halt),
-        },
-        Stage::RollingBack { failure } => course.roll_back(failure).await,
-    };
+    let mut course = Course { ground, deployment: in_hand.deployment, start, desk, system: Found::Nothing };
+    let end = course.go_on(in_hand.stage).await;
     let end = end.unwrap_or_else(|halt| match halt {
         Halt::Failed(failure) => End::Done(failure.details(DetailedStatus::FailedNoStateChange)),
         Halt::GoingDown => End::GoingDown,
@@ -158,11 +150,40 @@ struct Course {
     deployment: Deployment,
     start: Start,
     desk: Desk,
+    /// What a former start has brought.
+    system: Found,
 }
 
 impl Course {
     fn id(&self) -> &DeploymentId {
         &self.deployment.id
+    }
+
+    async fn go_on(&mut self, stage: Stage) -> Result<End, Halt> {
+        if let (Start::Resumed, Some(system)) = (self.start, &self.ground.system)
+            && stage != Stage::Preparing
+        {
+            self.system = system.find(self.id()).await?;
+        }
+        match (&self.system, stage) {
+            (_, Stage::RollingBack { failure }) => self.roll_back(failure).await,
+            (Found::RolledBack(why), _) => self.undo(given_up(why)).await,
+            (Found::Leave(exit), _) => {
+                self.desk.progress("waiting for the device to start again with the new system").await;
+                Ok(End::Leave(*exit))
+            }
+            (Found::Nothing | Found::Brought, Stage::Preparing) => self.begin().await,
+            (Found::Nothing | Found::Brought, Stage::Bootstrapping { mut done, running }) => {
+                // Its new system runs, so it has done what it was to do.
+                done.extend(running.filter(|_| self.system == Found::Brought));
+                let plan = self.plan().await?;
+                self.bootstrap(&plan, done).await
+            }
+            (Found::Nothing | Found::Brought, Stage::Activating) => match self.plan().await {
+                Ok(plan) => self.activate(&plan).await,
+                Err(halt) => stuck(halt),
+            },
+        }
     }
 
     async fn begin(&self) -> Result<End, Halt> {
@@ -194,7 +215,7 @@ impl Course {
             self.desk.enter(Stage::Activating).await?;
             return self.activate(&plan).await;
         }
-        self.desk.enter(Stage::Bootstrapping { done: Vec::new() }).await?;
+        self.desk.enter(Stage::Bootstrapping { done: Vec::new(), running: None }).await?;
         self.bootstrap(&plan, Vec::new()).await
     }
 
@@ -218,8 +239,15 @@ impl Course {
             if done.contains(name) {
                 continue;
             }
-            let Some(component) = component(&target, name) else { continue };
+            let Some(mut component) = component(&target, name) else { continue };
             self.desk.progress(format!("running the Bootstrap step of {name}")).await;
+            if let Some(system) = &self.ground.system {
+                system.introduce(self.id(), &mut component);
+                if self.system == Found::Nothing {
+                    let running = Some(name.clone());
+                    self.desk.enter(Stage::Bootstrapping { done: done.clone(), running }).await?;
+                }
+            }
             let exit = match self.ground.supervisor.bootstrap(name.clone(), component).await? {
                 Ok(0) => Ok(None),
                 Ok(100) => Ok(Some(Exit::Restart)),
@@ -231,8 +259,11 @@ impl Course {
                 Ok(exit) => exit,
                 Err(failure) => return self.fail_unchanged(failure).await,
             };
+            if let (Some(Exit::Reboot), Some(system)) = (exit, &self.ground.system) {
+                system.claim(self.id()).await?;
+            }
             done.push(name.clone());
-            self.desk.enter(Stage::Bootstrapping { done: done.clone() }).await?;
+            self.desk.enter(Stage::Bootstrapping { done: done.clone(), running: None }).await?;
             if let Some(exit) = exit {
                 return Ok(End::Leave(exit));
             }
@@ -259,6 +290,7 @@ impl Course {
             Settlement::Broken(broken) => return self.fail(plan, broken_failure(&broken)).await,
             Settlement::Reached => {}
         }
+        self.keep_system().await?;
         if let Err(failure) = self.remove(plan).await? {
             return self.fail(plan, failure).await;
         }
@@ -285,12 +317,31 @@ impl Course {
         self.edit(plan.removals()).await
     }
 
+    /// Waits until the new system is confirmed. One that is not takes the daemon down, and the former one undoes the
+    /// deployment.
+    async fn keep_system(&self) -> Result<(), Halt> {
+        let Some(system) = self.ground.system.as_ref().filter(|_| self.system == Found::Brought) else { return Ok(()) };
+        self.desk.progress("waiting for the health checks of the new system").await;
+        match system.verdict().await {
+            Verdict::Kept => Ok(()),
+            Verdict::Leaving => Err(Halt::GoingDown),
+        }
+    }
+
+    /// What failed on a new system goes back together with it.
+    async fn give_system_up(&self, failure: &Failure) -> Result<(), Halt> {
+        let Some(system) = self.ground.system.as_ref().filter(|_| self.system == Found::Brought) else { return Ok(()) };
+        self.desk.progress("waiting for the device to start again with the former system").await;
+        match system.give_up(self.id(), &failure.cause).await {
+            Verdict::Kept => Ok(()),
+            Verdict::Leaving => Err(Halt::GoingDown),
+        }
+    }
+
     async fn fail(&self, plan: &Plan, failure: Failure) -> Result<End, Halt> {
+        self.give_system_up(&failure).await?;
         match self.deployment.request.failure_handling_policy {
-            FailureHandlingPolicy::Rollback => {
-                self.desk.enter(Stage::RollingBack { failure: failure.clone() }).await?;
-                self.roll_back(failure).await
-            }
+            FailureHandlingPolicy::Rollback => self.undo(failure).await,
             FailureHandlingPolicy::DoNothing => {
                 if let Err(also) = self.remove(plan).await? {
                     tracing::warn!(deployment = %self.id(), cause = also.cause, "Components could not be removed.");
@@ -302,16 +353,19 @@ impl Course {
 
     /// A failure before the configuration changed: after a restart for a Bootstrap step nothing runs yet.
     async fn fail_unchanged(&self, failure: Failure) -> Result<End, Halt> {
+        self.give_system_up(&failure).await?;
         match self.deployment.request.failure_handling_policy {
-            FailureHandlingPolicy::Rollback => {
-                self.desk.enter(Stage::RollingBack { failure: failure.clone() }).await?;
-                self.roll_back(failure).await
-            }
+            FailureHandlingPolicy::Rollback => self.undo(failure).await,
             FailureHandlingPolicy::DoNothing => {
                 self.ground.supervisor.apply(desired_set(&self.tree())).await?;
                 Ok(End::Done(failure.details(DetailedStatus::FailedNoStateChange)))
             }
         }
+    }
+
+    async fn undo(&self, failure: Failure) -> Result<End, Halt> {
+        self.desk.enter(Stage::RollingBack { failure: failure.clone() }).await?;
+        self.roll_back(failure).await
     }
 
     /// Restores the tree of before and waits for its components. May run twice for one failure.
@@ -428,6 +482,12 @@ fn not_valid(objections: &[Objection]) -> Failure {
     let stack = ErrorStack::failure(&[ErrorCode::ComponentConfigurationNotValid]);
     let each: Vec<String> = objections.iter().map(ToString::to_string).collect();
     Failure::new(&stack, each.join("; "))
+}
+
+/// The failure policy does not matter: the system that the deployment was for is gone.
+fn given_up(why: &str) -> Failure {
+    let stack = ErrorStack::failure(&[ErrorCode::ComponentUpdateError, ErrorCode::ComponentBootstrapError]);
+    Failure::new(&stack, format!("the new system was given up, and the former one runs: {why}"))
 }
 
 fn bootstrap_ended(name: &ComponentName, code: i32) -> Failure {

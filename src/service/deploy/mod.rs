@@ -19,6 +19,7 @@
 //! | `validation_gate` | lets components judge their configuration before it is changed |
 //! | `subscription` | who wants to hear of that, by component |
 //! | `tidy` | what the store need not keep |
+//! | `system_update` | what became of the system image that the deployment brings |
 //!
 //! At a start the deployment in hand goes on where the docket says; without one the components of the tree are started.
 
@@ -35,6 +36,8 @@ pub mod resolve;
 mod shelf;
 mod state;
 mod subscription;
+#[cfg_attr(not(feature = "ota"), path = "no_system_update.rs")]
+mod system_update;
 mod task;
 mod tidy;
 mod update_gate;
@@ -53,6 +56,7 @@ pub use handle::{Handle, Refused, Request};
 pub use inbox::DirectoryError;
 pub use ledger::LedgerError;
 pub use subscription::{Sink, TooManySubscriptions};
+pub use system_update::SystemUpdates;
 pub use update_gate::{DeferError, Notice, UpdateGate, UpdateSubscription};
 pub use validation_gate::{Proposal, ReportError, ValidationGate, ValidationSubscription, Verdict};
 
@@ -70,12 +74,14 @@ pub struct Neighbours {
     pub platform: PlatformAttributes,
     /// Where a Bootstrap step's wish to restart goes; the daemon then shuts down and ends with [`Exit::code`].
     pub exit: mpsc::Sender<Exit>,
+    /// `None` on a device without slots.
+    pub updates: Option<SystemUpdates>,
 }
 
 /// Starts the service: it first goes on with what was in hand, and applies the components of the configuration tree.
 /// It ends when every [`Handle`] is gone.
 pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerError> {
-    let Neighbours { paths, config, supervisor, platform, exit } = neighbours;
+    let Neighbours { paths, config, supervisor, platform, exit, updates: system } = neighbours;
     let (ledger, docket) = ledger::Ledger::load(&paths)?;
     let (updates, validations) = (UpdateGate::default(), ValidationGate::default());
     let ground = course::Ground {
@@ -85,6 +91,7 @@ pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerE
         preparation: prepare::Preparation::new(paths.clone(), platform, Client::new(Timeouts::default())),
         updates: updates.clone(),
         validations: validations.clone(),
+        system,
     };
     let (sender, inbox) = mpsc::channel(Handle::MAILBOX);
     let (revision, watcher) = watch::channel(0);

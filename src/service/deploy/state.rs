@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `Preparing` | it begins again: nothing a component sees has changed |
 //! | `Bootstrapping` | the steps not done yet run, then activation |
+//! | any, and its system was given up | the written snapshot is restored |
 //! | `Activating` | the written plan is merged again, which changes nothing where it was merged already |
 //! | `RollingBack` | the written snapshot is restored again |
 
@@ -51,7 +52,12 @@ pub enum Stage {
     /// Recipes are taken in, versions resolved, artifacts fetched.
     Preparing,
     /// The plan is written; Bootstrap steps run, `done` have.
-    Bootstrapping { done: Vec<ComponentName> },
+    Bootstrapping {
+        done: Vec<ComponentName>,
+        /// On a device with slots, the one that runs: it may install a system whose first boot comes before it is done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        running: Option<ComponentName>,
+    },
     /// The plan is written; configuration is merged, components settle.
     Activating,
     /// The configuration of before is restored, because of the failure.
@@ -228,7 +234,7 @@ mod tests {
         assert_eq!(docket.cancel(&id(9)), Err(Refused::Unknown(id(9))));
         assert_eq!(docket.cancel(&id(1)), Ok(Cancelled::InHand));
         docket.begin();
-        for stage in [Stage::Bootstrapping { done: vec![] }, Stage::Activating] {
+        for stage in [Stage::Bootstrapping { done: vec![], running: None }, Stage::Activating] {
             docket.enter(stage);
             assert_eq!(docket.cancel(&id(2)), Err(Refused::TooLate(id(2))));
         }
@@ -241,7 +247,7 @@ mod tests {
         docket.submit(deployment(1)).unwrap();
         docket.submit(deployment(2)).unwrap();
         docket.begin();
-        docket.enter(Stage::Bootstrapping { done: vec![ComponentName::parse("a").unwrap()] });
+        docket.enter(Stage::Bootstrapping { done: vec![ComponentName::parse("a").unwrap()], running: None });
         let text = serde_json::to_string(&docket).unwrap();
         assert_eq!(serde_json::from_str::<Docket>(&text).unwrap(), docket);
     }

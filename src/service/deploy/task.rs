@@ -65,6 +65,9 @@ impl Task {
                     match end {
                         End::Tidied => {}
                         End::Done(details) => {
+                            if let Some(system) = &self.ground.system {
+                                system.free();
+                            }
                             let status = details.detailed_status;
                             self.end(details).await;
                             work = Some(self.tidy(status));
@@ -93,6 +96,10 @@ impl Task {
             let _ = self.ground.supervisor.apply(desired_set(&self.ground.config.snapshot())).await;
         }
         let in_hand = in_hand?;
+        if let Some(system) = &self.ground.system {
+            // Before anybody judges the new system by what runs now.
+            system.busy(&in_hand.deployment.id);
+        }
         tracing::info!(deployment = %in_hand.deployment.id, "Going on with the deployment that was in hand.");
         self.changed("going on after a restart");
         Some(self.work(in_hand, Start::Resumed))

@@ -112,6 +112,7 @@ impl Device {
             supervisor: supervisor::Handle::wired(asks, broadcast::channel(1).0),
             platform: PlatformAttributes::detect("linux", "x86_64"),
             exit,
+            updates: None,
         })
         .unwrap();
         Self { scratch, config, stage, deploy, task, exits }

@@ -14,4 +14,5 @@ pub mod layout;
 pub mod settings;
 pub mod status;
 pub mod totals;
+pub mod trial;
 pub mod trust;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::fetch::Streaming;
 use super::layout::Place;
+use super::trial::HealthSettings;
 use super::trust::{Lists, Purpose, Trust};
 use crate::boot::places;
 use crate::boot::slot::Slot;
@@ -38,6 +39,8 @@ pub struct Settings {
     /// `[streaming]`: how the server of a bundle is reached.
     pub streaming: Streaming,
     pub greengrass: Greengrass,
+    /// `[health.NAME]`, which a bundle may name.
+    pub profiles: Vec<(String, HealthSettings)>,
     pub trust: Trust,
 }
 
@@ -53,6 +56,8 @@ pub struct Greengrass {
     pub lock: PathBuf,
     /// Whether programs in a bundle may be run.
     pub allow_hooks: bool,
+    /// When a new version is kept.
+    pub health: HealthSettings,
 }
 
 impl Default for Greengrass {
@@ -63,6 +68,7 @@ impl Default for Greengrass {
             data_directory: places::OTA.into(),
             lock: places::OTA_LOCK.into(),
             allow_hooks: false,
+            health: HealthSettings::default(),
         }
     }
 }
@@ -93,6 +99,7 @@ impl Settings {
         settings.system(&mut ini.take("system")).map_err(fault)?;
         settings.slots = Place::all(&mut ini).map_err(fault)?;
         settings.greengrass = Greengrass::decode(&mut ini.take("greengrass")).map_err(fault)?;
+        settings.profiles(&mut ini).map_err(fault)?;
         let files = settings.keyring(&mut keyring).map_err(fault)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         settings.streaming = Streaming::decode(&mut ini.take("streaming"), folder).map_err(fault)?;
@@ -122,6 +129,22 @@ impl Settings {
         self.mount_prefix = system.take("mountprefix")?.map(PathBuf::from);
         self.max_bundle_size = system.number("max-bundle-size")?;
         Ok(())
+    }
+
+    fn profiles(&mut self, ini: &mut Ini) -> Result<(), IniError> {
+        for mut group in ini.groups.extract_if(.., |group| group.name.starts_with("health.")) {
+            let mut health = self.greengrass.health.clone();
+            health.decode(&mut group, "")?;
+            group.end()?;
+            self.profiles.push((group.name["health.".len()..].to_owned(), health));
+        }
+        Ok(())
+    }
+
+    /// The health checks for a bundle that names this profile, or none; one that is not known here is as none.
+    pub fn health_of(&self, profile: Option<&str>) -> HealthSettings {
+        let found = self.profiles.iter().find(|(name, _)| Some(name.as_str()) == profile);
+        found.map_or_else(|| self.greengrass.health.clone(), |(_, health)| health.clone())
     }
 
     fn keyring(&mut self, keyring: &mut Group) -> Result<Files, IniError> {
@@ -190,6 +213,7 @@ impl Greengrass {
             }
         }
         greengrass.allow_hooks = group.boolean("allow-hooks")?.unwrap_or(false);
+        greengrass.health.decode(group, "health-")?;
         // What is not known may forbid something.
         group.end()?;
         Ok(greengrass)

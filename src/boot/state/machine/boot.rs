@@ -57,6 +57,21 @@ impl Verdict {
             Self::Visited(_) => "visited",
         }
     }
+
+    /// With what it is about, as it stands in the boot report: `trial b 2`.
+    pub fn describe(self) -> String {
+        let name = self.name();
+        match self {
+            Self::Ordinary | Self::Fresh | Self::Repaired => name.to_owned(),
+            Self::Trial(slot, left) => format!("{name} {} {left}", slot.name()),
+            Self::RolledBack(slot, reason) => format!("{name} {} {}", slot.name(), reason.name()),
+            Self::Committed(slot)
+            | Self::Prepared(slot)
+            | Self::Degraded(slot)
+            | Self::Visit(slot)
+            | Self::Visited(slot) => format!("{name} {}", slot.name()),
+        }
+    }
 }
 
 /// Decides what this boot means. `booted` is the slot that the boot loader started, not one that a person asked for.

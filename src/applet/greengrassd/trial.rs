@@ -1,0 +1,107 @@
+//! The trial of a new system in one life of the daemon; nothing, where updates are left out.
+
+use super::options::Options;
+use crate::service::supervisor;
+
+#[cfg(feature = "ota")]
+pub(super) use with_updates::Trial;
+#[cfg(not(feature = "ota"))]
+pub(super) use without::Trial;
+
+#[cfg(feature = "ota")]
+mod with_updates {
+    use tokio::sync::watch;
+    use tokio::task::JoinHandle;
+
+    use super::{Options, supervisor};
+    use crate::service::deploy::SystemUpdates;
+    use crate::service::health::{self, Beginning, Boot, Neighbours};
+    use crate::service::ota::trial::{Handle, Link, Seat, channel};
+
+    pub(crate) struct Trial {
+        beginning: Beginning,
+        handle: Handle,
+        seat: Seat,
+    }
+
+    impl Trial {
+        pub(crate) async fn begin(options: &Options) -> Self {
+            let beginning = health::begin(options.ota_conf.clone()).await;
+            let (handle, seat) = channel(beginning.boot.standing());
+            Self { beginning, handle, seat }
+        }
+
+        pub(crate) fn is_hopeless(&self) -> bool {
+            matches!(self.beginning.boot, Boot::Leave)
+        }
+
+        pub(crate) fn updates(&self) -> Option<SystemUpdates> {
+            let trials = self.beginning.trials.clone()?;
+            Some(SystemUpdates::new(trials, self.handle.clone()))
+        }
+
+        /// Begins the checks if this boot is a trial.
+        pub(crate) fn spawn(self, supervisor: &supervisor::Handle) -> Over {
+            let Beginning { trials, boot } = self.beginning;
+            // There is no link to the cloud yet; when there is, its state goes here.
+            let (_, link) = watch::channel(Link::NotConfigured);
+            let task = match (boot, trials) {
+                (Boot::OnTrial(trial), Some(trials)) => {
+                    let neighbours = Neighbours { trials, supervisor: supervisor.clone(), link, seat: self.seat };
+                    Some(health::spawn(trial, neighbours))
+                }
+                _ => None,
+            };
+            Over { handle: self.handle, task }
+        }
+    }
+
+    pub(crate) struct Over {
+        handle: Handle,
+        task: Option<JoinHandle<()>>,
+    }
+
+    impl Over {
+        /// Waits until the machine has to start again with the former version.
+        pub(crate) async fn leaving(&mut self) {
+            self.handle.leaving().await;
+        }
+
+        pub(crate) fn abort(&self) {
+            if let Some(task) = &self.task {
+                task.abort();
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "ota"))]
+mod without {
+    use super::{Options, supervisor};
+
+    pub(crate) struct Trial;
+
+    impl Trial {
+        pub(crate) async fn begin(_: &Options) -> Self {
+            Self
+        }
+
+        pub(crate) fn is_hopeless(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn updates(&self) -> Option<crate::service::deploy::SystemUpdates> {
+            None
+        }
+
+        pub(crate) fn spawn(self, _: &supervisor::Handle) -> Self {
+            self
+        }
+
+        pub(crate) async fn leaving(&mut self) {
+            std::future::pending().await
+        }
+
+        pub(crate) fn abort(&self) {}
+    }
+}

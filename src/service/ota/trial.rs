@@ -1,0 +1,300 @@
+//! The trial of a slot as its system lives it: what this boot is, and the three ends of a trial, written down.
+//!
+//! Whoever decides is elsewhere (`service/health`); whoever waits for the end, too (`service/deploy`). Both ask here, and
+//! hear of each other by [`Handle`] and [`Seat`].
+
+mod channel;
+mod fate;
+mod health;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use channel::{Handle, Hold, Seat, Standing, channel};
+pub use fate::{Fate, deployment_key};
+pub use health::{HealthSettings, Link, Need, NetworkPolicy};
+
+use super::change::{Change, ChangeError, change};
+use super::device::{Device, DeviceError};
+use super::installed::Installed;
+use super::settings::{PLACES, Settings, SettingsError};
+use super::status::Overview;
+use crate::base::clock::Timestamp;
+use crate::base::report::Report as ErrorReport;
+use crate::boot::places;
+use crate::boot::report::{Outcome, Report};
+use crate::boot::slot::Slot;
+use crate::boot::state::machine::Phase;
+use crate::boot::state::record::Reason;
+use crate::boot::state::slots::{Moment, SlotsError, Status, Then};
+use crate::store::file::{self, Backup, FileError};
+use crate::store::update_lock::{Busy, UpdateLock, UpdateLockError};
+
+/// Asks about and ends trials; cheap to clone. Every call blocks, and opens the state anew: another process may have
+/// changed it.
+#[derive(Clone, Debug)]
+pub struct Trials {
+    settings: Arc<Settings>,
+    conf: Option<PathBuf>,
+}
+
+/// What this boot is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    NoTrial,
+    /// The slot that runs must be confirmed in time.
+    Trial(Box<OnTrial>),
+    /// The slot that runs was given up already, and the reboot is all that is missing.
+    GivenUp,
+}
+
+/// The trial that this boot is a part of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OnTrial {
+    pub slot: Slot,
+    pub version: String,
+    /// The settings, as the bundle's profile has them.
+    pub health: HealthSettings,
+    /// What the policy for the cloud comes to.
+    pub network: Need,
+    /// What the boot report says of the mounts.
+    pub mounts: Result<(), String>,
+    /// How many times the daemon has started in this boot, this time included.
+    pub starts: u32,
+}
+
+impl Trials {
+    /// `None` where no settings tell that this is a device with slots.
+    pub fn of_device(conf: Option<&Path>) -> Result<Option<Self>, TrialError> {
+        if conf.is_none() && !PLACES.iter().any(|place| Path::new(place).exists()) {
+            return Ok(None);
+        }
+        let settings = Arc::new(Settings::load(conf)?);
+        Ok(Some(Self { settings, conf: conf.map(Path::to_owned) }))
+    }
+
+    /// The file of settings, where it is not the usual one.
+    pub fn conf(&self) -> Option<&Path> {
+        self.conf.as_deref()
+    }
+
+    /// What this boot is. Where PID 1 settles the state of the slots its report tells, and on an ordinary boot nothing
+    /// else is read; elsewhere the first call after a boot settles it.
+    pub fn look(&self) -> Result<Found, TrialError> {
+        let report = report()?;
+        let said = match report.as_ref().and_then(|report| report.fact("slot-state")) {
+            Some(said) => said.to_owned(),
+            None => match self.settle()? {
+                Some(said) => said,
+                None => return Ok(Found::GivenUp),
+            },
+        };
+        if !said.starts_with("trial ") {
+            return Ok(Found::NoTrial);
+        }
+        let device = Device::open(&self.settings)?;
+        let status = device.slots().status()?;
+        let slot = match standing(&status) {
+            None => return Ok(Found::NoTrial),
+            Some(Kept::GivenUp) => return Ok(Found::GivenUp),
+            Some(Kept::Trial(slot)) => slot,
+        };
+        self.publish(&device);
+        let installed = Installed::load(device.data(), slot)?.unwrap_or_default();
+        let mut health = self.settings.health_of(installed.health_profile.as_deref());
+        if let Some(limit) = report.as_ref().and_then(|report| report.fact("trial-deadline")?.parse().ok()) {
+            // PID 1 ends the trial without a word; a reason is worth more.
+            health.deadline = health.deadline.min(Duration::from_secs(limit) * 9 / 10);
+        }
+        let reached = file::read(&device.data().join(CLOUD_REACHED), 64)?;
+        let reached = reached.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+        Ok(Found::Trial(Box::new(OnTrial {
+            slot,
+            version: status.record.image(slot).version(),
+            network: health.network.need(reached, installed.installed_at),
+            health,
+            mounts: report.as_ref().map_or(Ok(()), |report| mounts(report, slot)),
+            starts: self.count(STARTS)?,
+        })))
+    }
+
+    /// Keeps the slot that runs. Fine if somebody else did so meanwhile.
+    pub fn commit(&self) -> Result<(), TrialError> {
+        let _lock = self.lock("health commit")?;
+        let device = Device::open(&self.settings)?;
+        change(device.slots(), Change::Commit, now())?;
+        self.publish(&device);
+        Ok(())
+    }
+
+    /// For those who may not open the disk. What was done counts without it.
+    fn publish(&self, device: &Device) {
+        if let Ok(overview) = Overview::of(device) {
+            let _ = overview.publish(&self.settings);
+        }
+    }
+
+    /// Gives the slot that runs up; the caller reboots. Why is kept for who comes after. `false` when somebody confirmed
+    /// it meanwhile.
+    pub fn roll_back(&self, why: &str) -> Result<bool, TrialError> {
+        let _lock = self.lock("health rollback")?;
+        let device = Device::open(&self.settings)?;
+        let status = device.slots().status()?;
+        if standing(&status).is_none() {
+            return Ok(false);
+        }
+        // A reason that cannot be written must not keep a bad version.
+        if let Err(fault) = fate::write_why(device.data(), &status.record, why) {
+            tracing::warn!(cause = %ErrorReport(&fault), "Why the update is given up cannot be kept.");
+        }
+        if let Phase::Trial(..) = status.phase {
+            change(device.slots(), Change::Rollback(Reason::Health), now())?;
+        }
+        Ok(true)
+    }
+
+    /// What became of the update that this deployment brought.
+    pub fn fate(&self, deployment: &str) -> Result<Fate, TrialError> {
+        let device = Device::open(&self.settings)?;
+        match device.slots().status() {
+            Ok(status) => Ok(fate::of(&status, deployment, device.data())),
+            Err(SlotsError::NoRecord) => Ok(Fate::Unknown),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// An update that is armed, by whomever, becomes this deployment's; whether there is one.
+    pub fn claim(&self, deployment: &str) -> Result<bool, TrialError> {
+        let _lock = self.lock("deployment")?;
+        let device = Device::open(&self.settings)?;
+        let status = match device.slots().status() {
+            Err(SlotsError::NoRecord) => return Ok(false),
+            status => status?,
+        };
+        match status.phase {
+            Phase::Armed(..) | Phase::Prepared(_) => {
+                device.slots().arm(status.record.max, deployment_key(deployment), now())?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether to start the machine again for an update that is armed: a machine that does not is asked a few times only.
+    pub fn ask_for_reboot(&self) -> Result<bool, TrialError> {
+        Ok(self.count(REBOOTS)? <= MOST_REBOOTS)
+    }
+
+    /// Calls a trial off that has not begun.
+    pub fn cancel(&self) -> Result<(), TrialError> {
+        let _lock = self.lock("deployment")?;
+        change(Device::open(&self.settings)?.slots(), Change::Cancel, now())?;
+        Ok(())
+    }
+
+    fn lock(&self, what: &str) -> Result<UpdateLock, TrialError> {
+        Ok(UpdateLock::take(&self.settings.greengrass.lock, what, Busy::Wait)?)
+    }
+
+    /// Does once a boot what nobody has done, and remembers what it was; `None`: the machine has to start again.
+    fn settle(&self) -> Result<Option<String>, TrialError> {
+        let path = self.settings.greengrass.lock.with_file_name(SETTLED);
+        if let Some(said) = file::read(&path, 256)? {
+            return Ok(Some(String::from_utf8_lossy(&said).into_owned()));
+        }
+        let _lock = self.lock("settling the boot")?;
+        let device = Device::open(&self.settings)?;
+        let (verdict, then) = device.slots().settle(Moment::at(now()))?;
+        if then == Then::Reboot {
+            return Ok(None);
+        }
+        let said = verdict.describe();
+        file::write(&path, 0o644, Backup::Drop, said.as_bytes())?;
+        Ok(Some(said))
+    }
+
+    /// Counts in memory, and so for this boot.
+    fn count(&self, name: &str) -> Result<u32, TrialError> {
+        let path = self.settings.greengrass.lock.with_file_name(name);
+        let before = file::read(&path, 64)?.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+        let count = before.unwrap_or(0_u32).saturating_add(1);
+        file::write(&path, 0o644, Backup::Drop, count.to_string().as_bytes())?;
+        Ok(count)
+    }
+}
+
+/// Beside the lock, in memory: what the boot was found to be.
+const SETTLED: &str = "slot-state";
+/// Beside the lock, in memory: starts of the daemon in this boot.
+const STARTS: &str = "trial-starts";
+/// Beside the lock, in memory: how often the machine was asked to start again.
+const REBOOTS: &str = "reboots-asked";
+/// More are in vain.
+const MOST_REBOOTS: u32 = 3;
+/// Below the data directory: when the cloud was last reached, in seconds since 1970.
+const CLOUD_REACHED: &str = "cloud-reached";
+
+/// What the slot that runs is to the record.
+enum Kept {
+    Trial(Slot),
+    GivenUp,
+}
+
+fn standing(status: &Status) -> Option<Kept> {
+    match status.phase {
+        Phase::Trial(slot, _) if status.view.trial.is_some_and(|trial| trial.slot == slot) => Some(Kept::Trial(slot)),
+        // Somebody committed it.
+        _ if status.booted == status.record.ok => None,
+        _ => Some(Kept::GivenUp),
+    }
+}
+
+/// Whether this boot has the root, the data and the writable layer that it should have.
+fn mounts(report: &Report, slot: Slot) -> Result<(), String> {
+    let fact = |name| report.fact(name).unwrap_or("not known");
+    if fact("slot") != slot.name() {
+        return Err(format!("the root is of slot {}", fact("slot")));
+    }
+    if fact("data") != "kept" {
+        return Err(format!("the data partition is {}", fact("data")));
+    }
+    let failed = report.steps.iter().find(|step| step.name == "root" && step.outcome == Outcome::Failed);
+    failed.map_or(Ok(()), |step| Err(step.what.clone()))
+}
+
+fn report() -> Result<Option<Report>, TrialError> {
+    match fs::read_to_string(places::REPORT) {
+        Ok(text) => Ok(Report::parse(&text).ok()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(TrialError::Report(cause)),
+    }
+}
+
+/// In seconds since 1970.
+fn now() -> u64 {
+    Timestamp::now().0 / 1000
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    #[error("cannot read {}", places::REPORT)]
+    Report(#[source] io::Error),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error("cannot read or change the state of the slots")]
+    Slots(#[from] SlotsError),
+    #[error("cannot end the trial")]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Lock(#[from] UpdateLockError),
+}
+
+#[cfg(test)]
+mod tests;
