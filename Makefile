@@ -42,6 +42,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	tests/openwrt/run.sh
 	init/image/build.sh
 	ONLY="same_bytes x86_64" tests/image/run.sh
+	tests/image/rauc.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
 	.ci/fuzz.sh runs=50000 $(TARGET)

@@ -26,6 +26,7 @@ needs() {
 		gdisk|PATH=$PATH:/sbin:/usr/sbin command -v sgdisk|makes its partitions
 		squashfs-tools|command -v mksquashfs|makes its slots
 		rauc|command -v rauc|makes bundles for `greengrass ota` to read
+		dbus-daemon|command -v dbus-daemon|lets `rauc install` of ours be tested
 		openssl|command -v openssl|makes RSA keys and broken signatures in tests
 		xz-utils|command -v xz|packs blocks for tests
 		zstd|command -v zstd|packs blocks for tests

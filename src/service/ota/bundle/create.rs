@@ -100,9 +100,12 @@ fn write(
         }
     }
     // RAUC has a copy among the files, without what is known of the tree only later, and signs anew from that one.
-    let copy: String = manifest.encode().split_inclusive('\n').filter(|line| !line.starts_with("verity-")).collect();
-    let blocks = output.blocks(&mut copy.as_bytes(), Packing::None).map_err(CreateError::Write)?;
-    files.push(blocks.file(MANIFEST.to_owned(), 0o644));
+    if !files.iter().any(|file| file.name == MANIFEST) {
+        let copy: String =
+            manifest.encode().split_inclusive('\n').filter(|line| !line.starts_with("verity-")).collect();
+        let blocks = output.blocks(&mut copy.as_bytes(), Packing::None).map_err(CreateError::Write)?;
+        files.push(blocks.file(MANIFEST.to_owned(), 0o644));
+    }
     let modified = u32::try_from(time).unwrap_or(0);
     let plan = squashfs::plan(files, DATA_BLOCK, modified, output.at);
     output.write(&plan.tables)?;
