@@ -23,6 +23,7 @@ needs() {
 		mtools|command -v mformat|makes its first partition
 		grub-efi-amd64-bin|ls /usr/lib/grub/x86_64-efi/normal.mod|boots the disk of the Yocto image
 		ovmf|ls /usr/share/ovmf/OVMF.fd|is the firmware it boots from
+		dosfstools|PATH=$PATH:/sbin:/usr/sbin command -v fsck.fat|checks the first partition where we made a file in it
 		gdisk|PATH=$PATH:/sbin:/usr/sbin command -v sgdisk|makes its partitions
 		squashfs-tools|command -v mksquashfs|makes its slots
 		rauc|command -v rauc|makes bundles for `greengrass ota` to read

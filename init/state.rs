@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gg_boot::places::label;
 use gg_boot::settings::{Loader, Settings};
 use gg_boot::slot::Slot;
-use gg_boot::state::backend::choose;
-use gg_boot::state::device::{self, DeviceSlots, Kind};
+use gg_boot::state::backend::{BackendError, choose};
+use gg_boot::state::device::{self, DeviceSlots, Kind, OpenError};
 use gg_boot::state::machine::Verdict;
 use gg_boot::state::record::Reason;
 use gg_boot::state::slots::{Moment, SlotsError, Then};
@@ -39,9 +39,22 @@ pub(crate) fn settle(settings: &Settings) -> Result<Done<Option<Standing>>, Fail
         }
         _ => settings.loaded.ok_or_else(|| Failure::because("settle", STATE, "the boot loader says no gg.loaded="))?,
     };
-    let slots = device::open(kind, usual).map_err(|cause| failure("open", &cause))?;
+    let (slots, is_new) = match device::open(kind, usual) {
+        // GRUB would go on with slot a for ever. To settle a lost environment writes into it what it should say.
+        Err(OpenError::Backend(BackendError::Locate(_))) if kind == Kind::Grub => {
+            device::make_grub_environment().map_err(|cause| failure("open", &cause))?;
+            (device::open(kind, usual), true)
+        }
+        opened => (opened, false),
+    };
+    let slots = slots.map_err(|cause| failure("open", &cause))?;
     let (verdict, then) = slots.settle(moment(&reset_cause())).map_err(|cause| failure("settle", &cause))?;
-    Ok(told(Standing { usual, kind, verdict, then }))
+    let standing = Standing { usual, kind, verdict, then };
+    if is_new {
+        let what = format!("gg/grubenv was lost: slot {}, {}", usual.name(), verdict.describe());
+        return Ok(Done::Partly(Some(standing), what, "it is made anew"));
+    }
+    Ok(told(standing))
 }
 
 /// The slot that should run could not be mounted, and another was: then that counts.

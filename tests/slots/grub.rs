@@ -1,10 +1,13 @@
 //! GRUB: `grub-editenv` for the block, `grub-fstest` (GRUB's own drivers) for where it lies on a FAT file system.
 
+use std::cell::Cell;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use gg_boot::slot::Slot;
 use gg_boot::state::backend::{Backend, Grub, GrubEnvironment, GrubRauc, Trial, View};
+use gg_boot::state::medium::Medium;
 use gg_sys::sector::{Access, Sectors};
 
 use crate::{has, run};
@@ -37,6 +40,20 @@ fn grub_editenv_reads_what_we_write_and_we_what_it_writes() {
     assert_eq!(fs::metadata(&path).unwrap().len(), 1024);
 }
 
+/// FAT12, FAT16 and FAT32, with clusters of less than the block and of more.
+const KINDS: [(&str, &[&str]); 4] =
+    [("1440K", &["-f", "1440"]), ("16M", &["-c", "1"]), ("64M", &["-F"]), ("64M", &["-c", "8"])];
+
+fn make_esp(image: &Path, size: &str, options: &[&str]) {
+    let text = image.to_str().unwrap();
+    let _ = fs::remove_file(image);
+    run("truncate", &["-s", size, text]);
+    run("mformat", &[&["-i", text], options, &["::"]].concat());
+    run("mmd", &["-i", text, "::EFI", "::gg"]);
+    // Something in front, so that the block is not the first of everything.
+    run("mcopy", &["-i", text, "/bin/true", "::gg/before"]);
+}
+
 #[test]
 fn block_is_found_and_overwritten_on_each_kind_of_fat() {
     if !has("mformat", "mtools") || !has("grub-fstest", "grub-common") {
@@ -45,18 +62,10 @@ fn block_is_found_and_overwritten_on_each_kind_of_fat() {
     let scratch = tempfile::tempdir().unwrap();
     let block = scratch.path().join("grubenv");
     grubenv(&block);
-    // FAT12, FAT16 and FAT32, with clusters of less than the block and of more.
-    let kinds: [(&str, &[&str]); 4] =
-        [("1440K", &["-f", "1440"]), ("16M", &["-c", "1"]), ("64M", &["-F"]), ("64M", &["-c", "8"])];
-    for (size, options) in kinds {
+    for (size, options) in KINDS {
         let image = scratch.path().join("esp.img");
         let image_text = image.to_str().unwrap();
-        let _ = fs::remove_file(&image);
-        run("truncate", &["-s", size, image_text]);
-        run("mformat", &[&["-i", image_text], options, &["::"]].concat());
-        run("mmd", &["-i", image_text, "::EFI", "::gg"]);
-        // Something in front, so that the block is not the first of everything.
-        run("mcopy", &["-i", image_text, "/bin/true", "::gg/before"]);
+        make_esp(&image, size, options);
         run("mcopy", &["-i", image_text, block.to_str().unwrap(), "::gg/grubenv"]);
         let sectors = Sectors::open(&image, Access::ReadWrite).unwrap();
         let before = fs::read(&image).unwrap();
@@ -71,6 +80,74 @@ fn block_is_found_and_overwritten_on_each_kind_of_fat() {
         let read = run("grub-fstest", &[image_text, "cat", "(loop0)/gg/grubenv"]);
         assert!(read.contains("\ngg_try=b\ngg_left=3\n"), "{size} {options:?}: {read}");
         assert_eq!(read.len(), 1024);
+    }
+}
+
+/// A disk whose power goes before one of its writes.
+struct Failing(Sectors, Cell<usize>);
+
+impl Medium for Failing {
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(at, into)
+    }
+    fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
+        let left = self.1.get().checked_sub(1).ok_or(io::ErrorKind::BrokenPipe)?;
+        self.1.set(left);
+        self.0.write_at(at, sectors)
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn lost_block_is_made_anew_on_each_kind_of_fat_wherever_that_is_cut() {
+    if !has("mformat", "mtools") || !has("grub-fstest", "grub-common") || !has("fsck.fat", "dosfstools") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let block = scratch.path().join("grubenv");
+    let short = scratch.path().join("short");
+    grubenv(&block);
+    fs::write(&short, "cut").unwrap();
+    let image = scratch.path().join("esp.img");
+    let text = image.to_str().unwrap();
+    for (size, options) in KINDS {
+        // Never there, deleted, and there with another size.
+        for loss in 0..3 {
+            make_esp(&image, size, options);
+            match loss {
+                0 => {}
+                1 => {
+                    run("mcopy", &["-i", text, block.to_str().unwrap(), "::gg/grubenv"]);
+                    run("mcopy", &["-i", text, "/bin/false", "::gg/behind"]);
+                    run("mdel", &["-i", text, "::gg/grubenv"]);
+                }
+                _ => {
+                    run("mcopy", &["-i", text, short.to_str().unwrap(), "::gg/grubenv"]);
+                }
+            }
+            let open = || Sectors::open(&image, Access::ReadWrite).unwrap();
+            let neighbour = || run("grub-fstest", &[text, "crc", "(loop0)/gg/before"]);
+            let before = neighbour();
+            for writes in 0.. {
+                assert!(GrubEnvironment::on_esp(open()).is_err(), "{size} {loss}: it is there after {writes} writes");
+                let made = GrubEnvironment::made_on_esp(Failing(open(), Cell::new(writes)));
+                assert_eq!(neighbour(), before, "{size} {loss} {writes}");
+                if made.is_ok() {
+                    break;
+                }
+            }
+            // Blocks of the attempts that were cut belong to nobody, which is all that is wrong.
+            run("sh", &["-c", "fsck.fat -a \"$0\" || [ $? -eq 1 ]", text]);
+            run("fsck.fat", &["-n", text]);
+            let environment = Grub::new(GrubEnvironment::on_esp(open()).unwrap());
+            assert_eq!(environment.read().unwrap(), View { ok: None, trial: None, failed: None, spent: false });
+            environment.set_confirmed(Slot::B).unwrap();
+            let read = run("grub-fstest", &[text, "cat", "(loop0)/gg/grubenv"]);
+            assert!(read.starts_with("# GRUB Environment Block\ngg_ok=b\n"), "{size} {loss}: {read}");
+            assert_eq!(read.len(), 1024);
+        }
     }
 }
 

@@ -147,6 +147,14 @@ up repaired
 loaded b
 expect_environment "gg_ok=b gg_try= gg_left= gg_failed="
 
+say "no environment file, when slot b is confirmed"
+mdel -i "$disk@@${esp}M" ::gg/grubenv
+boot lost "slot state: repaired; reboot"
+loaded a
+up made-anew
+loaded b
+expect_environment "gg_ok=b gg_try= gg_left= gg_failed="
+
 say "a confirmed slot of garbage"
 garbage gg-b
 up fallen

@@ -95,6 +95,8 @@ pub enum BackendError {
     Write(&'static str, #[source] io::Error),
     #[error("cannot find gg/grubenv on gg-esp")]
     Locate(#[source] FatError),
+    #[error("cannot make gg/grubenv anew on gg-esp")]
+    Make(#[source] FatError),
     #[error("the environment of {0} cannot hold it")]
     Grubenv(&'static str, #[source] GrubenvError),
     #[error("the environment of U-Boot cannot hold it")]

@@ -91,6 +91,13 @@ pub fn open(kind: Kind, booted: Slot) -> Result<DeviceSlots, OpenError> {
     Ok(Slots::new(Store::on_partition(state.clone()), backend, Some(Ring::on_partition(state)), booted))
 }
 
+/// Makes the environment file of our own script for GRUB anew, empty, where it is lost. For the boot, before anything
+/// is mounted; what the file should say, the record knows.
+pub fn make_grub_environment() -> Result<(), OpenError> {
+    GrubEnvironment::made_on_esp(partition(label::ESP)?)?;
+    Ok(())
+}
+
 /// The record alone.
 pub fn open_store() -> Result<Store<Rc<Sectors>>, OpenError> {
     Ok(Store::on_partition(partition(label::STATE)?))

@@ -3,6 +3,10 @@
 //!
 //! Names are compared as FAT's short ones, in any case. Everything read is checked before it is used as a place.
 
+mod make;
+
+pub use make::make;
+
 use std::io;
 
 use super::medium::{Medium, SECTOR};
@@ -12,6 +16,12 @@ use super::medium::{Medium, SECTOR};
 pub enum FatError {
     #[error("cannot read {what} of the file system")]
     Read {
+        what: &'static str,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot write {what} of the file system")]
+    Write {
         what: &'static str,
         #[source]
         cause: io::Error,
@@ -26,6 +36,8 @@ pub enum FatError {
     Size { found: u64, wanted: u64 },
     #[error("its blocks do not lie together")]
     Scattered,
+    #[error("it has no room for one more file")]
+    Full,
 }
 
 /// The kinds differ in how long an entry of the table is.
@@ -36,12 +48,40 @@ enum Width {
     Bits32,
 }
 
+impl Width {
+    /// Where the entry of a cluster begins in the table, and how many bytes have something of it.
+    fn place(self, cluster: u32) -> (u64, usize) {
+        let number = u64::from(cluster);
+        match self {
+            Self::Bits12 => (number + number / 2, 2),
+            Self::Bits16 => (number * 2, 2),
+            Self::Bits32 => (number * 4, 4),
+        }
+    }
+
+    /// The entry out of those bytes.
+    fn entry(self, cluster: u32, bytes: &[u8]) -> u32 {
+        let mut word = [0; 4];
+        word[..bytes.len()].copy_from_slice(bytes);
+        let word = u32::from_le_bytes(word);
+        match self {
+            Self::Bits12 if cluster.is_multiple_of(2) => word & 0xfff,
+            Self::Bits12 => word >> 4,
+            Self::Bits16 => word,
+            Self::Bits32 => word & 0x0fff_ffff,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Fat<M> {
     medium: M,
     width: Width,
     cluster: u64,
     table: u64,
+    /// How many copies of the table there are, and how many bytes each has.
+    tables: u64,
+    table_length: u64,
     data: u64,
     clusters: u32,
     root: Root,
@@ -60,6 +100,7 @@ enum Root {
 /// Longer directories and files are not ours.
 const MOST_CLUSTERS: usize = 256;
 const ENTRY: usize = 32;
+const DIRECTORY: u8 = 0x10;
 
 /// Where the file of that path and size begins on the medium.
 pub fn locate(medium: impl Medium, path: &str, size: u64) -> Result<u64, FatError> {
@@ -68,8 +109,8 @@ pub fn locate(medium: impl Medium, path: &str, size: u64) -> Result<u64, FatErro
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
         let entry = fat.find(directory, part)?.ok_or_else(|| FatError::NotFound(path.to_owned()))?;
-        let is_directory = entry[11] & 0x10 != 0;
-        let first = u32::from(half(&entry, 20)) << 16 | u32::from(half(&entry, 26));
+        let is_directory = entry[11] & DIRECTORY != 0;
+        let first = first_cluster(&entry);
         if parts.peek().is_none() {
             let found = u64::from(u32::from_le_bytes([entry[28], entry[29], entry[30], entry[31]]));
             if is_directory || found != size {
@@ -123,7 +164,14 @@ impl<M: Medium> Fat<M> {
             _ => Root::Fixed { at: root_at * sector, length: root_length },
         };
         let (cluster, table, data) = (per_cluster * sector, reserved * sector, data * sector);
-        Ok(Self { medium, width, cluster, table, data, clusters: clusters as u32, root })
+        let table_length = per_table * sector;
+        let clusters = clusters as u32;
+        // A table that is too short would have us take what is behind it for a part of it.
+        let (last, length) = width.place(clusters + 1);
+        if last + length as u64 > table_length {
+            return Err(FatError::Unlawful("table"));
+        }
+        Ok(Self { medium, width, cluster, table, tables, table_length, data, clusters, root })
     }
 
     fn place(&self, cluster: u32) -> Result<u64, FatError> {
@@ -134,23 +182,20 @@ impl<M: Medium> Fat<M> {
 
     /// The cluster that follows; `None` at the end of the chain.
     fn next(&self, cluster: u32) -> Result<Option<u32>, FatError> {
-        let number = u64::from(cluster);
-        let (at, length) = match self.width {
-            Width::Bits12 => (number + number / 2, 2),
-            Width::Bits16 => (number * 2, 2),
-            Width::Bits32 => (number * 4, 4),
-        };
-        let mut entry = [0; 4];
-        let read = self.medium.read(self.table + at, &mut entry[..length]);
-        read.map_err(|cause| FatError::Read { what: "the table", cause })?;
-        let entry = u32::from_le_bytes(entry);
-        let (next, end) = match self.width {
-            Width::Bits12 if cluster.is_multiple_of(2) => (entry & 0xfff, 0xff8),
-            Width::Bits12 => (entry >> 4, 0xff8),
-            Width::Bits16 => (entry, 0xfff8),
-            Width::Bits32 => (entry & 0x0fff_ffff, 0x0fff_fff8),
+        let (at, length) = self.width.place(cluster);
+        let mut bytes = [0; 4];
+        self.read("the table", self.table + at, &mut bytes[..length])?;
+        let next = self.width.entry(cluster, &bytes[..length]);
+        let end = match self.width {
+            Width::Bits12 => 0xff8,
+            Width::Bits16 => 0xfff8,
+            Width::Bits32 => 0x0fff_fff8,
         };
         Ok((next < end).then_some(next))
+    }
+
+    fn read(&self, what: &'static str, at: u64, into: &mut [u8]) -> Result<(), FatError> {
+        self.medium.read(at, into).map_err(|cause| FatError::Read { what, cause })
     }
 
     fn find(&self, directory: Root, name: &str) -> Result<Option<[u8; ENTRY]>, FatError> {
@@ -173,16 +218,14 @@ impl<M: Medium> Fat<M> {
     }
 
     fn find_in(&self, at: u64, length: u64, wanted: &[u8; 11]) -> Result<Search, FatError> {
-        const VOLUME_OR_LONG_NAME: u8 = 0x08;
         let mut sector = [0; SECTOR];
         for offset in (0..length).step_by(SECTOR) {
-            let read = self.medium.read(at + offset, &mut sector);
-            read.map_err(|cause| FatError::Read { what: "a directory", cause })?;
+            self.read("a directory", at + offset, &mut sector)?;
             for entry in sector.as_chunks::<ENTRY>().0 {
                 if entry[0] == 0 {
                     return Ok(Search::Ended);
                 }
-                if entry[11] & VOLUME_OR_LONG_NAME == 0 && entry[..11].eq_ignore_ascii_case(wanted) {
+                if is_named(entry, wanted) {
                     return Ok(Search::Found(*entry));
                 }
             }
@@ -231,6 +274,15 @@ fn short_name(name: &str) -> [u8; 11] {
     short[..base.len()].copy_from_slice(base.as_bytes());
     short[8..8 + extension.len()].copy_from_slice(extension.as_bytes());
     short
+}
+
+fn is_named(entry: &[u8; ENTRY], wanted: &[u8; 11]) -> bool {
+    const VOLUME_OR_LONG_NAME: u8 = 0x08;
+    entry[11] & VOLUME_OR_LONG_NAME == 0 && entry[..11].eq_ignore_ascii_case(wanted)
+}
+
+fn first_cluster(entry: &[u8; ENTRY]) -> u32 {
+    u32::from(half(entry, 20)) << 16 | u32::from(half(entry, 26))
 }
 
 fn half(bytes: &[u8], at: usize) -> u16 {

@@ -2,6 +2,7 @@
 //! and what is written back is read the same.
 #![no_main]
 
+use std::cell::RefCell;
 use std::io;
 
 use greengrass::boot::state::backend::Map;
@@ -9,18 +10,22 @@ use greengrass::boot::state::medium::Medium;
 use greengrass::boot::state::uboot::{Copy, Form};
 use greengrass::boot::state::{fat, grubenv, uboot};
 
-struct Bytes<'a>(&'a [u8]);
+struct Bytes(RefCell<Vec<u8>>);
 
-impl Medium for Bytes<'_> {
+impl Medium for Bytes {
     fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
         let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let end = at.checked_add(into.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        into.copy_from_slice(self.0.get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?);
+        into.copy_from_slice(self.0.borrow().get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
-    fn write(&self, _at: u64, _sectors: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let end = at.checked_add(sectors.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut bytes = self.0.borrow_mut();
+        bytes.get_mut(at..end).ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(sectors);
+        Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -56,7 +61,14 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         let _ = uboot::parse_config(text);
         let _ = Map::parse(text);
     }
-    let _ = fat::locate(Bytes(input), "gg/grubenv", 1024);
+    let disk = Bytes(RefCell::new(input.to_vec()));
+    let _ = fat::locate(&disk, "gg/grubenv", 1024);
+    for path in ["gg/grubenv", "grubenv"] {
+        if let Ok(at) = fat::make(&disk, path, &block) {
+            // One that takes directory and blocks for the same place may have it lie anywhere, or nowhere.
+            let _ = fat::locate(&disk, path, 1024).map(|found| found == at);
+        }
+    }
 });
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::slot::Slot;
-use crate::state::fat::locate;
+use crate::state::fat::{locate, make};
 use crate::state::grubenv::{self, SIZE};
 use crate::state::medium::{Medium, SECTOR, write_through};
 use crate::state::variables::Variables;
@@ -28,6 +28,14 @@ impl<M: Medium> GrubEnvironment<M> {
     /// In the file on an unmounted FAT partition.
     pub fn on_esp(medium: M) -> Result<Self, BackendError> {
         let at = locate(&medium, PATH, SIZE as u64).map_err(BackendError::Locate)?;
+        Ok(Self { medium, at, name: "GRUB" })
+    }
+
+    /// The same where the file is lost: an empty one is made, for a boot to fill. Nobody may have the partition
+    /// mounted, and no boot loader may have put the file elsewhere.
+    pub fn made_on_esp(medium: M) -> Result<Self, BackendError> {
+        let empty = grubenv::encode(&Variables::default()).map_err(|cause| BackendError::Grubenv("GRUB", cause))?;
+        let at = make(&medium, PATH, &empty).map_err(BackendError::Make)?;
         Ok(Self { medium, at, name: "GRUB" })
     }
 
