@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::sys;
@@ -46,6 +46,25 @@ impl Target {
         Ok(Self { file, capacity })
     }
 }
+
+/// Which device it is, or which file, whatever the path: no two slots may be the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    Device(u64),
+    File { device: u64, number: u64 },
+}
+
+/// Follows links, and opens nothing.
+pub fn identity(path: &Path) -> io::Result<Identity> {
+    let facts = std::fs::metadata(path)?;
+    Ok(match facts.file_type().is_block_device() {
+        true => Identity::Device(facts.rdev()),
+        false => Identity::File { device: facts.dev(), number: facts.ino() },
+    })
+}
+
+/// [`Target::open`] fails with it where somebody else has the device.
+pub const EBUSY: i32 = sys::fs::EBUSY;
 
 impl SlotDevice for Target {
     fn capacity(&self) -> Option<u64> {

@@ -43,6 +43,8 @@ pub const O_NOFOLLOW: i32 = libc::O_NOFOLLOW;
 pub const O_DIRECT: i32 = libc::O_DIRECT;
 /// For open(2): of a block device, only if nobody has mounted it.
 pub const O_EXCL: i32 = libc::O_EXCL;
+/// From open(2) with [`O_EXCL`]: somebody has mounted it.
+pub const EBUSY: i32 = libc::EBUSY;
 /// For open(2): do not wait for the other end of a pipe.
 pub const O_NONBLOCK: i32 = libc::O_NONBLOCK;
 

@@ -23,6 +23,7 @@ pub mod peer;
 pub mod pidfd;
 pub mod pipe;
 pub mod power;
+pub mod priority;
 pub mod process;
 pub mod root;
 pub mod sector;

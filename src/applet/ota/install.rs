@@ -1,23 +1,30 @@
-//! `greengrass ota install`: verify a bundle and write its images into slots.
+//! `greengrass ota install`: verify a bundle, write its images into slots, and have the next boot try them.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::Instant;
 
 use clap::Args;
 
-use super::trust::TrustArguments;
+use super::trust::{TrustArguments, now};
 use super::{Failure, Output};
-use crate::service::ota::install::{Phase, Progress, install};
-use crate::store::slot_device::Target;
-use crate::wire::bundle::policy::Device;
+use crate::base::report::Report;
+use crate::boot::state::backend::MOST_TRIES;
+use crate::service::ota::bundle::Bundle;
+use crate::service::ota::device::Device;
+use crate::service::ota::install::Existing;
+use crate::service::ota::settings::{Greengrass, Settings};
+use crate::service::ota::update::{self, After, Event, Outcome, Same, Target, Update, manifest_hash};
+use crate::store::update_lock::{Busy, UpdateLock, UpdateLockError};
+use crate::sys::priority;
+use crate::wire::bundle::manifest::hex;
+use crate::wire::bundle::policy;
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
     trust: TrustArguments,
-    /// Where the image of a slot class goes, such as rootfs=/dev/disk/by-partlabel/gg-b; one for each image
-    #[arg(long, required = true, value_name = "CLASS=DEVICE", value_parser = slot)]
+    /// Write this device and leave the state of the slots alone, such as rootfs=/dev/loop0; one for each image
+    #[arg(long, value_name = "CLASS=DEVICE", value_parser = slot)]
     slot: Vec<(String, PathBuf)>,
     /// What this device is, whatever the settings say
     #[arg(long, value_name = "TEXT")]
@@ -25,7 +32,28 @@ pub(super) struct Arguments {
     /// Refuse a bundle with a lower security number
     #[arg(long, value_name = "N", default_value_t = 0)]
     floor: u64,
-    /// json: a line of progress whenever another percent is done
+    /// Whom to tell how the update ended: noted with the trial, and told when it is over
+    #[arg(long, value_name = "ID", value_parser = deployment, conflicts_with = "slot")]
+    deployment: Option<[u8; 36]>,
+    /// Boots that the trial gets, whatever the bundle says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_TRIES)))]
+    tries: Option<u8>,
+    /// Install, and do not try it yet: the same command without this does
+    #[arg(long, conflicts_with_all = ["slot", "reboot"])]
+    no_arm: bool,
+    /// Reboot once the slot is armed
+    #[arg(long, conflicts_with = "slot")]
+    reboot: bool,
+    /// Install into the other slot even if the very bundle runs
+    #[arg(long, conflicts_with = "slot")]
+    force: bool,
+    /// Wait for another update that is at work
+    #[arg(long, conflicts_with = "slot")]
+    wait: bool,
+    /// Move at most so many bytes a second to and from the slot, whatever the settings say
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    rate_limit: Option<u64>,
+    /// json: a line for each thing that happens, the last one with the result
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
     bundle: PathBuf,
@@ -33,61 +61,163 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<Vec<u8>, Failure> {
-        let settings = self.trust.settings()?;
+        let done = self.install();
+        if let (Output::Json, Err(failure)) = (self.output, &done) {
+            let message = Report(failure).to_string();
+            say(&serde_json::json!({
+                "event": "result", "outcome": "failed", "failure": kind(failure), "message": message,
+            }));
+        }
+        done
+    }
+
+    fn install(&self) -> Result<Vec<u8>, Failure> {
+        let mut settings = self.trust.settings()?;
+        settings.greengrass.rate_limit = self.rate_limit.or(settings.greengrass.rate_limit);
+        step_back(&settings.greengrass);
         let Some(compatible) = self.compatible.clone().or_else(|| settings.compatible.clone()) else {
             let why = "what this device is must be known: compatible= in /etc/greengrass/ota.conf, or --compatible";
             return Err(Failure::Usage(why.to_owned()));
         };
+        let tell = |event: &Event<'_>| self.tell(event);
+        if !self.slot.is_empty() {
+            return self.write_slots(&settings, compatible, &tell);
+        }
+        // Before anything is looked at: what it says could change meanwhile.
+        let busy = if self.wait { Busy::Wait } else { Busy::GiveUp };
+        let origin = origin(&self.bundle.to_string_lossy());
+        let what = format!("install of {origin}");
+        let lock = UpdateLock::take(&settings.greengrass.lock, &what, busy)?;
+        let device = Device::open(&settings).map_err(update::UpdateError::from)?;
+        let trusted = device.trusted_time().map_err(update::UpdateError::from)?;
         let source = self.trust.source(&self.bundle)?;
-        let bundle = self.trust.open(&settings, &self.bundle, &*source)?;
-        let device = Device { compatible, floor: self.floor, ..Device::default() };
-        bundle.manifest.policy.judge(&bundle.manifest.compatible, &device)?;
-        if !bundle.manifest.hooks.is_empty() || bundle.manifest.handler.is_some() {
-            return Err(Failure::Usage("the bundle has programs to be run, which is not allowed".to_owned()));
+        let bundle = self.trust.open_at(&settings, &self.bundle, &*source, trusted)?;
+        tell(&verified(&bundle));
+        let update = Update {
+            bundle: &bundle,
+            source: &*source,
+            origin: &origin,
+            settings: &settings,
+            compatible: &compatible,
+            deployment: self.deployment.unwrap_or([0; 36]),
+            tries: self.tries,
+            after: if self.no_arm { After::Keep } else { After::Arm },
+            same: if self.force { Same::Install } else { Same::Skip },
+            now: u64::try_from(now()).unwrap_or(0),
+            tell: &tell,
+        };
+        let outcome = update.run(&device, &lock)?;
+        let result = self.result(outcome, &bundle);
+        if self.reboot && matches!(outcome, Outcome::Armed(_)) {
+            reboot();
         }
-        // All is asked before anything is written.
-        let mut jobs = Vec::new();
-        for image in &bundle.manifest.images {
-            let Some((_, path)) = self.slot.iter().find(|(class, _)| *class == image.slot_class) else {
-                return Err(Failure::Usage(format!(
-                    "the bundle has an image for {0}: --slot {0}=DEVICE",
-                    image.slot_class
-                )));
-            };
-            let fault = |cause| Failure::Open { path: path.display().to_string(), cause };
-            jobs.push((image, path, Target::open(path).map_err(fault)?));
-        }
-        let mut text = String::new();
-        for (image, path, target) in jobs {
-            let begin = Instant::now();
-            let percent = Mutex::new(None);
-            let report = |progress| self.report(&image.slot_class, progress, &percent);
-            let size = install(&bundle, &*source, image, &target, &report)
-                .map_err(|cause| Failure::Install { slot: path.display().to_string(), cause })?;
-            let seconds = begin.elapsed().as_secs_f64();
-            if self.output == Output::Text {
-                let (path, rate) = (path.display(), size as f64 / seconds / 1e6);
-                text.push_str(&format!(
-                    "{path}: {size} bytes written and read back in {seconds:.2} s, {rate:.0} MB/s\n"
-                ));
-            }
-        }
-        Ok(text.into_bytes())
+        Ok(result)
     }
 
-    fn report(&self, slot_class: &str, progress: Progress, last: &Mutex<Option<(Phase, u64)>>) {
-        let Progress { phase, done, total } = progress;
-        let now = Some((phase, done * 100 / total.max(1)));
-        // Another thread may tell the same; one that is told less matters to nobody.
-        let is_news = self.output == Output::Json
-            && last.lock().is_ok_and(|mut last| last.replace((phase, now.map_or(0, |(_, percent)| percent))) != now);
-        if is_news {
-            let phase = match phase {
-                Phase::Write => "write",
-                Phase::ReadBack => "read-back",
-            };
-            println!("{}", serde_json::json!({"slot-class": slot_class, "phase": phase, "done": done, "total": total}));
+    /// For makers of images: no state is read or changed.
+    fn write_slots(
+        &self,
+        settings: &Settings,
+        compatible: String,
+        tell: &(dyn Fn(&Event<'_>) + Sync),
+    ) -> Result<Vec<u8>, Failure> {
+        let source = self.trust.source(&self.bundle)?;
+        let bundle = self.trust.open_at(settings, &self.bundle, &*source, 0)?;
+        let device = policy::Device { compatible, floor: self.floor, ..policy::Device::default() };
+        bundle.manifest.policy.judge(&bundle.manifest.compatible, &device)?;
+        tell(&verified(&bundle));
+        let target = |(class, path): &(String, PathBuf)| Target {
+            class: class.clone(),
+            name: class.clone(),
+            path: path.clone(),
+            kind: "raw".to_owned(),
+        };
+        let targets: Vec<Target> = self.slot.iter().map(target).collect();
+        let prepared = update::jobs(&bundle, &*source, &targets, &[]).map_err(update::UpdateError::from)?;
+        update::write(&bundle, &*source, &prepared, Existing::Overwrite, settings.greengrass.rate_limit, tell)?;
+        Ok(Vec::new())
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if self.output == Output::Json {
+            return say(&event.json());
         }
+        if let Event::Image { path, size, elapsed, .. } = event {
+            let seconds = elapsed.as_secs_f64();
+            let rate = *size as f64 / seconds.max(1e-6) / 1e6;
+            let path = path.display();
+            line(&format!("{path}: {size} bytes written and read back in {seconds:.2} s, {rate:.0} MB/s"));
+        }
+    }
+
+    fn result(&self, outcome: Outcome, bundle: &Bundle) -> Vec<u8> {
+        let version = bundle.manifest.version.as_deref();
+        let slot = outcome.slot().name();
+        if self.output == Output::Json {
+            let result = serde_json::json!({
+                "event": "result", "outcome": outcome.name(), "slot": slot, "version": version,
+                "manifest": hex(&manifest_hash(bundle)),
+            });
+            return format!("{result}\n").into_bytes();
+        }
+        let what = match outcome {
+            Outcome::Armed(_) => "the next boot tries it",
+            Outcome::Installed(_) => "it is installed, and not tried yet: the same command without --no-arm does",
+            Outcome::OnTrial(_) => "it runs on trial, and waits for its health checks",
+            Outcome::Runs(_) => "it runs already; --force installs it into the other slot, too",
+        };
+        format!("{} in slot {slot}: {what}\n", version.unwrap_or("the bundle")).into_bytes()
+    }
+}
+
+fn verified(bundle: &Bundle) -> Event<'_> {
+    let version = bundle.manifest.version.as_deref();
+    Event::Verified { version, manifest: hex(&manifest_hash(bundle)), size: bundle.size }
+}
+
+fn kind(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Update(cause) => cause.failure().name(),
+        Failure::Lock(UpdateLockError::Held { .. }) => "busy",
+        Failure::Lock(_) => "device",
+        _ => "refused",
+    }
+}
+
+/// What may be told of where the bundle comes from: an address without what opens it.
+fn origin(bundle: &str) -> String {
+    let Some((scheme, rest)) = bundle.split_once("://") else { return bundle.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit('@').next().unwrap_or(host);
+    format!("{scheme}://{host}/{path}")
+}
+
+/// Lets others go first. A kernel that cannot is no reason not to install.
+fn step_back(settings: &Greengrass) {
+    if let Some(nice) = settings.nice {
+        let _ = priority::set_nice(nice);
+    }
+    if let Some(class) = settings.disk {
+        let _ = priority::set_disk(class);
+    }
+}
+
+/// A reader that went away early must not end an installation.
+fn say(value: &serde_json::Value) {
+    line(&value.to_string());
+}
+
+fn line(text: &str) {
+    let _ = io::stdout().lock().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Asks the init system, which ends what runs. Where there is no such program the machine is asked itself.
+fn reboot() {
+    let asked = std::process::Command::new("reboot").status();
+    if !asked.is_ok_and(|status| status.success()) {
+        crate::sys::power::sync();
+        let _ = crate::sys::power::end(crate::sys::power::End::Reboot);
     }
 }
 
@@ -95,5 +225,42 @@ fn slot(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((class, path)) if !class.is_empty() && !path.is_empty() => Ok((class.to_owned(), path.into())),
         _ => Err("write CLASS=DEVICE, such as rootfs=/dev/disk/by-partlabel/gg-b".to_owned()),
+    }
+}
+
+/// An identifier of at most 36 characters, as the record has room for.
+fn deployment(text: &str) -> Result<[u8; 36], String> {
+    let mut id = [0; 36];
+    match id.get_mut(..text.len()) {
+        Some(room) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            room.copy_from_slice(text.as_bytes());
+            Ok(id)
+        }
+        _ => Err("an identifier has 1 to 36 characters without spaces".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origin_keeps_no_secret() {
+        for (bundle, told) in [
+            ("a/b?c@d", "a/b?c@d"),
+            ("https://user:word@host:1/a@b/c.raucb?signature=1#x", "https://host:1/a@b/c.raucb"),
+            ("http://host", "http://host/"),
+        ] {
+            assert_eq!(origin(bundle), told);
+        }
+    }
+
+    #[test]
+    fn deployment_fits_the_record() {
+        assert_eq!(deployment("d-1").unwrap()[..4], *b"d-1\0");
+        assert!(deployment(&"x".repeat(36)).is_ok());
+        for text in ["", "a b", "é", &"x".repeat(37)] {
+            assert!(deployment(text).is_err(), "{text:?}");
+        }
     }
 }

@@ -16,10 +16,11 @@ use crate::base::report::Report;
 use crate::service::ota::bundle::BundleError;
 use crate::service::ota::bundle::create::CreateError;
 use crate::service::ota::fetch::FetchError;
-use crate::service::ota::install::InstallError;
 use crate::service::ota::settings::SettingsError;
 use crate::service::ota::trust::sign::SignError;
+use crate::service::ota::update::UpdateError;
 use crate::store::file::FileError;
+use crate::store::update_lock::UpdateLockError;
 use crate::wire::bundle::policy::PolicyError;
 
 /// Work with updates of the system image, which come as RAUC bundles of the format `verity`
@@ -31,7 +32,7 @@ use crate::wire::bundle::policy::PolicyError;
     after_help = "An update, from an image to a slot:\n\
         \x20 greengrass ota bundle create --key sign.key --cert sign.pem folder/ update.raucb\n\
         \x20 greengrass ota bundle verify --keyring ca.pem update.raucb\n\
-        \x20 greengrass ota install --keyring ca.pem --slot rootfs=/dev/disk/by-partlabel/gg-b update.raucb\n\n\
+        \x20 greengrass ota install --reboot update.raucb\n\n\
         Whom to trust and what this device is stand in /etc/greengrass/ota.conf, or in RAUC's /etc/rauc/system.conf.\n\
         Exit status: 0 done, 1 refused or failed, 64 a command line that makes no sense."
 )]
@@ -45,7 +46,7 @@ enum Command {
     /// Make, look at and verify bundles
     #[command(subcommand, arg_required_else_help = true)]
     Bundle(bundle::Command),
-    /// Verify a bundle and write its images into slots
+    /// Verify a bundle, write it into the slot that does not run, and have the next boot try it
     Install(install::Arguments),
 }
 
@@ -119,12 +120,10 @@ enum Failure {
     },
     #[error("the bundle is well signed, but not for this device")]
     Policy(#[from] PolicyError),
-    #[error("slot {slot} holds no image now")]
-    Install {
-        slot: String,
-        #[source]
-        cause: InstallError,
-    },
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    #[error(transparent)]
+    Lock(#[from] UpdateLockError),
 }
 
 #[cfg(test)]

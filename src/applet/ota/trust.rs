@@ -56,11 +56,22 @@ impl TrustArguments {
 
     /// The bundle, verified.
     pub(super) fn open(&self, settings: &Settings, path: &Path, source: &dyn Source) -> Result<Bundle, Failure> {
+        self.open_at(settings, path, source, 0)
+    }
+
+    /// The bundle, verified, on a device that has trusted this time before.
+    pub(super) fn open_at(
+        &self,
+        settings: &Settings,
+        path: &Path,
+        source: &dyn Source,
+        trusted: i64,
+    ) -> Result<Bundle, Failure> {
         let beside = path.with_added_extension("sig");
         let beside = if self.signature.is_empty() && beside.exists() { vec![beside] } else { Vec::new() };
         let detached = self.signature.iter().chain(&beside).map(|path| detached_signature(path));
         let detached: Vec<_> = detached.collect::<Result<_, _>>()?;
-        Bundle::open(source, &settings.trust, &detached, time()).map_err(|cause| refused(path, cause))
+        Bundle::open(source, &settings.trust, &detached, time(trusted)).map_err(|cause| refused(path, cause))
     }
 }
 
@@ -69,9 +80,9 @@ pub(super) fn refused(path: &Path, cause: crate::service::ota::bundle::BundleErr
 }
 
 /// The time that certificates are judged at. A device without a clock is as old as this program.
-fn time() -> i64 {
+fn time(trusted: i64) -> i64 {
     let built = env!("GREENGRASS_BUILD_TIME").parse().unwrap_or(0);
-    verification_time(built, 0, now())
+    verification_time(built, trusted, now())
 }
 
 /// Seconds since 1970, as the clock has it.

@@ -16,3 +16,4 @@ pub mod status;
 pub mod totals;
 pub mod trial;
 pub mod trust;
+pub mod update;

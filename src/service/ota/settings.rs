@@ -10,6 +10,7 @@ use crate::boot::places;
 use crate::boot::slot::Slot;
 use crate::boot::state::device::Kind;
 use crate::store::file::{self, FileError};
+use crate::sys::priority::Disk;
 use crate::wire::bundle::ini::{Group, Ini, IniError};
 use crate::wire::bundle::manifest::unhex;
 use crate::wire::bundle::pem::{self, PemError, Signify};
@@ -58,6 +59,11 @@ pub struct Greengrass {
     pub allow_hooks: bool,
     /// When a new version is kept.
     pub health: HealthSettings,
+    /// Bytes a second that an installation moves to and from a slot.
+    pub rate_limit: Option<u64>,
+    /// How much others go first while something is installed.
+    pub nice: Option<u8>,
+    pub disk: Option<Disk>,
 }
 
 impl Default for Greengrass {
@@ -69,6 +75,9 @@ impl Default for Greengrass {
             lock: places::OTA_LOCK.into(),
             allow_hooks: false,
             health: HealthSettings::default(),
+            rate_limit: None,
+            nice: None,
+            disk: None,
         }
     }
 }
@@ -214,6 +223,18 @@ impl Greengrass {
         }
         greengrass.allow_hooks = group.boolean("allow-hooks")?.unwrap_or(false);
         greengrass.health.decode(group, "health-")?;
+        greengrass.rate_limit = group.number("rate-limit")?.filter(|rate| *rate > 0);
+        greengrass.nice = group.number("nice")?;
+        if let Some(nice) = greengrass.nice.filter(|nice| *nice > 19) {
+            return Err(group.value_error("nice", &nice.to_string()));
+        }
+        greengrass.disk = match group.take("io-priority")?.as_deref() {
+            None | Some("none") => None,
+            Some("idle") => Some(Disk::Idle),
+            // Behind everybody whose priority nobody changed.
+            Some("low") => Some(Disk::BestEffort(7)),
+            Some(word) => return Err(group.value_error("io-priority", word)),
+        };
         // What is not known may forbid something.
         group.end()?;
         Ok(greengrass)

@@ -12,6 +12,9 @@
 //! blocks is shared. Memory is two pieces a thread, whatever the image is.
 
 mod aligned;
+mod pace;
+
+pub use pace::Paced;
 
 use std::io;
 use std::num::NonZero;
@@ -36,12 +39,79 @@ pub struct Progress {
     pub phase: Phase,
     pub done: u64,
     pub total: u64,
+    /// Of what is done, bytes that were there already.
+    pub kept: u64,
+}
+
+/// What to make of what is in the slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// Nothing.
+    Overwrite,
+    /// It may be the same for the greater part: it is read, and only what differs is written.
+    Compare,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     Write,
     ReadBack,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::ReadBack => "read-back",
+        }
+    }
+}
+
+/// Whether an image can be installed into a slot of so many bytes. Asked before anything is written.
+pub fn check(bundle: &Bundle, source: &dyn Source, image: &Image, capacity: Option<u64>) -> Result<(), InstallError> {
+    Parts::open(bundle, source, image, capacity).map(|_| ())
+}
+
+/// What an image is written from.
+struct Parts<'a> {
+    reader: Reader<'a>,
+    contents: Contents,
+    chunks: Chunks,
+    expected: [u8; 32],
+    size: u64,
+}
+
+impl<'a> Parts<'a> {
+    fn open(
+        bundle: &'a Bundle,
+        source: &'a dyn Source,
+        image: &Image,
+        capacity: Option<u64>,
+    ) -> Result<Self, InstallError> {
+        let not_installable = |why| InstallError::Kind { slot_class: image.slot_class.clone(), why };
+        match image.kind {
+            Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => {}
+            Kind::Tar | Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs nor vfat")),
+        }
+        if !image.hooks.is_empty() {
+            return Err(not_installable("it has hooks, which are not allowed here"));
+        }
+        let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
+            return Err(not_installable("the manifest names no file and SHA-256 for it"));
+        };
+        let mut reader = bundle.reader(source);
+        let contents = Contents::open(&mut reader)?;
+        let chunks = contents.file(&mut reader, name)?;
+        let size = chunks.size();
+        if size != image.size {
+            let name = name.as_str().to_owned();
+            return Err(BundleError::FileSize { name, found: size, expected: image.size }.into());
+        }
+        match capacity {
+            Some(capacity) if size > capacity => Err(InstallError::TooSmall { capacity, size }),
+            _ => Ok(Self { reader, contents, chunks, expected, size }),
+        }
+    }
 }
 
 /// Writes one image of the bundle into a slot, and returns how many bytes it has. `report` is called from any thread.
@@ -52,32 +122,13 @@ pub fn install(
     source: &dyn Source,
     image: &Image,
     slot: &dyn SlotDevice,
+    existing: Existing,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<u64, InstallError> {
-    let not_installable = |why| InstallError::Kind { slot_class: image.slot_class.clone(), why };
-    match image.kind {
-        Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => {}
-        Kind::Tar | Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs nor vfat")),
-    }
-    if !image.hooks.is_empty() {
-        return Err(not_installable("it has hooks, which are not allowed here"));
-    }
-    let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
-        return Err(not_installable("the manifest names no file and SHA-256 for it"));
-    };
-    let mut reader = bundle.reader(source);
-    let contents = Contents::open(&mut reader)?;
-    let mut chunks = contents.file(&mut reader, name)?;
-    let size = chunks.size();
-    if size != image.size {
-        return Err(BundleError::FileSize { name: name.as_str().to_owned(), found: size, expected: image.size }.into());
-    }
-    if let Some(capacity) = slot.capacity()
-        && size > capacity
-    {
-        return Err(InstallError::TooSmall { capacity, size });
-    }
-    let job = Job { bundle, source, contents: &contents, slot, report, size };
+    let Parts { mut reader, contents, mut chunks, expected, size } =
+        Parts::open(bundle, source, image, slot.capacity())?;
+    let kept = AtomicU64::new(0);
+    let job = Job { bundle, source, contents: &contents, slot, existing, kept, report, size };
     wipe(slot, size)?;
     let written = job.write(&mut reader, &mut chunks).and_then(|()| job.read_back(&expected));
     if written.is_err() {
@@ -92,6 +143,8 @@ struct Job<'a> {
     source: &'a dyn Source,
     contents: &'a Contents,
     slot: &'a dyn SlotDevice,
+    existing: Existing,
+    kept: AtomicU64,
     report: &'a (dyn Fn(Progress) + Sync),
     size: u64,
 }
@@ -160,7 +213,8 @@ impl Job<'_> {
     }
 
     fn report(&self, phase: Phase, done: u64) {
-        (self.report)(Progress { phase, done, total: self.size });
+        let kept = self.kept.load(Ordering::Relaxed);
+        (self.report)(Progress { phase, done, total: self.size, kept });
     }
 
     /// Hashes what is in the slot, while the next piece is read.
@@ -208,12 +262,15 @@ struct Worker<'a> {
     reader: Reader<'a>,
     unpacker: crate::wire::bundle::squashfs::compression::Unpacker,
     buffer: Aligned,
+    /// What is in the slot, where that matters.
+    found: Option<Aligned>,
 }
 
 impl<'a> Worker<'a> {
     fn new(job: &'a Job<'a>) -> Self {
         let reader = job.bundle.reader(job.source);
-        Self { job, reader, unpacker: job.contents.unpacker(), buffer: Aligned::new(MAX_CHUNK) }
+        let found = (job.existing == Existing::Compare).then(|| Aligned::new(MAX_CHUNK));
+        Self { job, reader, unpacker: job.contents.unpacker(), buffer: Aligned::new(MAX_CHUNK), found }
     }
 
     fn piece(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
@@ -222,6 +279,14 @@ impl<'a> Worker<'a> {
         let whole = padded(chunk.at, chunk.length, self.job.slot);
         out[chunk.length..whole].fill(0);
         let at = chunk.at;
+        if let Some(found) = &mut self.found {
+            let found = &mut found.bytes()[..whole];
+            // What cannot be read may be written all the same.
+            if self.job.slot.read_at(found, at).is_ok() && *found == out[..whole] {
+                self.job.kept.fetch_add(chunk.length as u64, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
         self.job.slot.write_at(&out[..whole], at).map_err(|cause| InstallError::Write { at, cause })
     }
 }

@@ -1,0 +1,77 @@
+//! A slot that takes only so many bytes a second, for the sake of everybody else who uses the disk.
+
+use std::io;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::store::slot_device::SlotDevice;
+
+/// What is read counts as what is written.
+pub struct Paced<'a> {
+    slot: &'a dyn SlotDevice,
+    /// Bytes a second.
+    rate: u64,
+    /// When all that was moved so far is paid for.
+    paid: Mutex<Instant>,
+}
+
+impl std::fmt::Debug for Paced<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Paced").field("rate", &self.rate).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Paced<'a> {
+    pub fn new(slot: &'a dyn SlotDevice, rate: u64) -> Self {
+        Self { slot, rate: rate.max(1), paid: Mutex::new(Instant::now()) }
+    }
+
+    /// Waits until these bytes are paid for, too. Nothing is saved up while nobody moves any.
+    fn pay(&self, length: usize) {
+        let until = {
+            let Ok(mut paid) = self.paid.lock() else { return };
+            *paid = (*paid).max(Instant::now()) + cost(length, self.rate);
+            *paid
+        };
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn cost(length: usize, rate: u64) -> Duration {
+    let nanoseconds = length as u128 * 1_000_000_000 / u128::from(rate);
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+impl SlotDevice for Paced<'_> {
+    fn capacity(&self) -> Option<u64> {
+        self.slot.capacity()
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.pay(bytes.len());
+        self.slot.write_at(bytes, at)
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.pay(into.len());
+        self.slot.read_at(into, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.slot.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cost_is_what_the_rate_says() {
+        assert_eq!(cost(1 << 20, 1 << 20), Duration::from_secs(1));
+        assert_eq!(cost(1, 3), Duration::from_nanos(333_333_333));
+        assert_eq!(cost(usize::MAX, 1), Duration::from_nanos(u64::MAX));
+        assert_eq!(cost(0, 1), Duration::ZERO);
+    }
+}

@@ -1,0 +1,288 @@
+//! A whole update, from a verified bundle to a slot that the next boot tries.
+//!
+//! ```text
+//! judge policy -> ask everything -> record: writing -> children, then the system -> slot-x.json -> record: valid -> arm
+//! ```
+//!
+//! Nothing is written before everything is asked: who the bundle is for, what is in it, whether each slot is there, is
+//! nobody's, does not run and is large enough. From the first byte on the slot is recorded as unusable, until all of it
+//! is there. Called again with the same bundle it does what is left to do: it goes on where it was cut, or just arms.
+
+mod event;
+mod prepare;
+
+pub use event::{Event, Failure, Outcome};
+pub use prepare::{Job, PrepareError, Target, jobs};
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use ring::digest;
+
+use super::bundle::{Bundle, Source};
+use super::device::{Device, DeviceError, node};
+use super::install::{self, Existing, InstallError, Paced, Phase};
+use super::installed::{BundleFacts, Installed, InstalledImage};
+use super::settings::{Settings, StatePlace};
+use crate::boot::slot::Slot;
+use crate::boot::state::machine::{Candidate, Phase as SlotPhase};
+use crate::boot::state::slots::{Moment, Progress, SlotsError, Status, Then};
+use crate::store::file::FileError;
+use crate::store::slot_device::SlotDevice;
+use crate::store::update_lock::UpdateLock;
+use crate::wire::bundle::manifest::hex;
+use crate::wire::bundle::policy::PolicyError;
+
+/// What shall be installed, and what then.
+pub struct Update<'a> {
+    pub bundle: &'a Bundle,
+    pub source: &'a dyn Source,
+    /// Where the bundle came from, for people.
+    pub origin: &'a str,
+    pub settings: &'a Settings,
+    /// What this device is.
+    pub compatible: &'a str,
+    /// Whom to tell how it ended; zeros behind it, or alone.
+    pub deployment: [u8; 36],
+    /// Boots the trial gets, whatever the bundle says.
+    pub tries: Option<u8>,
+    pub after: After,
+    pub same: Same,
+    /// In seconds since 1970, as the clock has it.
+    pub now: u64,
+    /// Called from any thread.
+    pub tell: &'a (dyn Fn(&Event) + Sync),
+}
+
+/// What to do once all is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum After {
+    /// The next boot tries it.
+    Arm,
+    /// Somebody arms it later.
+    Keep,
+}
+
+/// What to do where this very bundle runs already, confirmed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Same {
+    Skip,
+    /// Into the other slot, too.
+    Install,
+}
+
+impl std::fmt::Debug for Update<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Update").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Update<'_> {
+    /// Installs it. The lock is for the caller to hold, until this returns.
+    pub fn run(&self, device: &Device, _held: &UpdateLock) -> Result<Outcome, UpdateError> {
+        let manifest = manifest_hash(self.bundle);
+        let status = status(device, self.now)?;
+        let is_this = |slot| status.record.image(slot).manifest == manifest;
+        match status.phase {
+            SlotPhase::Trial(slot, _) if is_this(slot) => return Ok(Outcome::OnTrial(slot)),
+            SlotPhase::Prepared(slot) | SlotPhase::Armed(slot, _) if is_this(slot) => return self.arm(device, slot),
+            _ if status.booted == status.record.ok && is_this(status.booted) && self.same == Same::Skip => {
+                return Ok(Outcome::Runs(status.booted));
+            }
+            _ => {}
+        }
+        let committed = device.committed(self.compatible)?;
+        let policy = &self.bundle.manifest.policy;
+        policy.judge(&self.bundle.manifest.compatible, &committed)?;
+        let target = status.record.ok.other();
+        let jobs = self.ask(device, target)?;
+        let candidate = Candidate {
+            version: self.bundle.manifest.version.clone().unwrap_or_default(),
+            manifest,
+            transaction: transaction(),
+            level: policy.floor,
+            floor: policy.floor,
+            key_epoch: policy.key_epoch,
+        };
+        let plan = device.slots().plan_install(candidate, self.now)?;
+        (self.tell)(&Event::Planned { slot: plan.target, progress: plan.progress });
+        if plan.progress != Progress::Complete {
+            // An image of this very manifest may be there for the greater part, however it was left.
+            let existing = if is_this(plan.target) { Existing::Compare } else { Existing::Overwrite };
+            write(self.bundle, self.source, &jobs, existing, self.settings.greengrass.rate_limit, self.tell)?;
+            self.facts(&jobs, &manifest).write(device.data(), plan.target)?;
+            device.slots().mark_written(self.now)?;
+        }
+        (self.tell)(&Event::Installed { slot: plan.target });
+        match self.after {
+            After::Keep => Ok(Outcome::Installed(plan.target)),
+            After::Arm => self.arm(device, plan.target),
+        }
+    }
+
+    fn arm(&self, device: &Device, slot: Slot) -> Result<Outcome, UpdateError> {
+        if self.after == After::Keep {
+            return Ok(Outcome::Armed(slot));
+        }
+        let tries = self.tries.unwrap_or(self.bundle.manifest.policy.tries);
+        device.slots().arm(tries, self.deployment, self.now)?;
+        (self.tell)(&Event::Armed { slot, tries });
+        Ok(Outcome::Armed(slot))
+    }
+
+    /// Where each image goes, and whether it can.
+    fn ask<'b>(&'b self, device: &Device, target: Slot) -> Result<Vec<Job<'b>>, UpdateError> {
+        let mut targets = Vec::new();
+        for place in device.layout().places(target) {
+            let (name, path) = (place.name.clone(), node(place)?);
+            if place.read_only {
+                return Err(PrepareError::ReadOnly { slot: name }.into());
+            }
+            let (class, kind) = (place.class.clone(), place.kind.clone());
+            targets.push(Target { class, name, path, kind });
+        }
+        let running: Vec<PathBuf> =
+            device.layout().places(target.other()).iter().filter_map(|place| node(place).ok()).collect();
+        if let Some(limit) = self.settings.max_bundle_size
+            && self.bundle.size > limit
+        {
+            return Err(PrepareError::TooLarge { size: self.bundle.size, limit }.into());
+        }
+        let jobs = jobs(self.bundle, self.source, &targets, &running)?;
+        let system = targets.last().map(|target| target.class.clone()).unwrap_or_default();
+        if !jobs.iter().any(|job| job.image.slot_class == system) {
+            return Err(PrepareError::NoSystem { class: system }.into());
+        }
+        Ok(jobs)
+    }
+
+    fn facts(&self, jobs: &[Job<'_>], manifest: &[u8; 32]) -> Installed {
+        let own = &self.bundle.manifest;
+        let deployment = String::from_utf8_lossy(&self.deployment).trim_end_matches('\0').to_owned();
+        let image = |job: &Job<'_>| InstalledImage {
+            slot: job.slot.clone(),
+            class: job.image.slot_class.clone(),
+            device: job.path.display().to_string(),
+            kind: job.image.kind.as_str().to_owned(),
+            sha256: job.image.sha256.map(|digest| hex(&digest)).unwrap_or_default(),
+            size: job.image.size,
+        };
+        Installed {
+            bundle: BundleFacts {
+                compatible: own.compatible.clone(),
+                version: own.version.clone(),
+                description: own.description.clone(),
+                build: own.build.clone(),
+                hash: hex(manifest),
+            },
+            source: self.origin.to_owned(),
+            deployment: Some(deployment).filter(|text| !text.is_empty()),
+            installed_at: self.now,
+            data_min_reader: own.policy.data_min_reader,
+            health_profile: own.policy.health_profile.clone(),
+            images: jobs.iter().map(image).collect(),
+        }
+    }
+}
+
+/// SHA-256 of the manifest, by which a bundle is known: RAUC's hash of it.
+pub fn manifest_hash(bundle: &Bundle) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, &bundle.signed).as_ref());
+    hash
+}
+
+/// The state of the slots. Where it lies in files, nobody but us makes the first record.
+pub fn status(device: &Device, now: u64) -> Result<Status, SlotsError> {
+    match device.slots().status() {
+        Err(SlotsError::NoRecord) if device.state_place() == StatePlace::Files => {
+            let (_, then) = device.slots().settle(Moment::at(now))?;
+            debug_assert_eq!(then, Then::GoOn, "a first record repairs nothing");
+            device.slots().status()
+        }
+        status => status,
+    }
+}
+
+/// Writes all images, in this order; at most so many bytes a second are moved.
+pub fn write(
+    bundle: &Bundle,
+    source: &dyn Source,
+    jobs: &[Job<'_>],
+    existing: Existing,
+    rate_limit: Option<u64>,
+    tell: &(dyn Fn(&Event) + Sync),
+) -> Result<(), UpdateError> {
+    // Each byte is written, and read back.
+    let total_all: u64 = jobs.iter().map(|job| job.image.size.saturating_mul(2)).fold(0, u64::saturating_add);
+    let mut before = 0;
+    for job in jobs {
+        let begin = Instant::now();
+        let (image, size) = (job.image, job.image.size);
+        let kept = AtomicU64::new(0);
+        let percent = AtomicU64::new(u64::MAX);
+        let report = |progress: install::Progress| {
+            let earlier = if progress.phase == Phase::ReadBack { before + size } else { before };
+            let done_all = earlier.saturating_add(progress.done);
+            let now = u64::try_from(u128::from(done_all) * 100 / u128::from(total_all.max(1))).unwrap_or(100);
+            // Another thread may tell the same; one that is told less matters to nobody.
+            if percent.swap(now, Ordering::Relaxed) != now {
+                let class = &image.slot_class;
+                tell(&Event::Progress { class, phase: progress.phase, done: progress.done, total: size, percent: now });
+            }
+            kept.store(progress.kept, Ordering::Relaxed);
+        };
+        let paced = rate_limit.map(|rate| Paced::new(&job.device, rate));
+        let slot: &dyn SlotDevice = paced.as_ref().map_or(&job.device, |paced| paced);
+        install::install(bundle, source, image, slot, existing, &report).map_err(|cause| UpdateError::Write {
+            slot: job.slot.clone(),
+            path: job.path.clone(),
+            cause,
+        })?;
+        before += size.saturating_mul(2);
+        let kept = kept.into_inner();
+        tell(&Event::Image { class: &image.slot_class, path: &job.path, size, kept, elapsed: begin.elapsed() });
+    }
+    Ok(())
+}
+
+/// Of this installation: no two are alike.
+fn transaction() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// Why a bundle was not installed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    #[error("the bundle is well signed, but not for this device")]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error("nothing was written")]
+    Prepare(#[from] PrepareError),
+    #[error("the state of the slots does not allow it")]
+    Slots(#[from] SlotsError),
+    #[error("slot {slot} ({}) holds no image now and is not booted; install again", path.display())]
+    Write {
+        slot: String,
+        path: PathBuf,
+        #[source]
+        cause: InstallError,
+    },
+    #[error("what was installed cannot be noted; make room and install again")]
+    Note(#[from] FileError),
+}
+
+impl UpdateError {
+    /// What the caller can make of it.
+    pub fn failure(&self) -> Failure {
+        use crate::boot::state::machine::Refusal;
+        match self {
+            Self::Slots(SlotsError::Refused(Refusal::Busy(_) | Refusal::Unsettled)) => Failure::Busy,
+            Self::Policy(_) | Self::Prepare(_) | Self::Slots(SlotsError::Refused(_)) => Failure::Refused,
+            Self::Device(_) | Self::Slots(_) => Failure::Device,
+            Self::Write { .. } | Self::Note(_) => Failure::Unusable,
+        }
+    }
+}

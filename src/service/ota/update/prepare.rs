@@ -1,0 +1,124 @@
+//! Everything that is asked before the first byte is written: which image goes where, and whether it can.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::bundle::{Bundle, Source};
+use super::super::install::{self, InstallError};
+use crate::store::slot_device::{self, SlotDevice, Target as SlotTarget};
+use crate::wire::bundle::manifest::{Image, Manifest};
+
+/// A place that an image may be written to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    pub class: String,
+    /// For messages, such as `rootfs.1`.
+    pub name: String,
+    pub path: PathBuf,
+    /// RAUC's type of the slot.
+    pub kind: String,
+}
+
+/// One image on its way: it is asked for, and the slot is open and nobody else's.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub image: &'a Image,
+    pub slot: String,
+    pub path: PathBuf,
+    pub device: SlotTarget,
+}
+
+/// The types of slots that bytes can be written to as they are.
+const PLAIN: [&str; 5] = ["raw", "ext4", "vfat", "squashfs", "erofs"];
+
+/// Finds a place for each image of the bundle, in the order of the places. What lies at the paths of `running` is not
+/// touched. Nothing is written.
+pub fn jobs<'a>(
+    bundle: &'a Bundle,
+    source: &dyn Source,
+    targets: &[Target],
+    running: &[PathBuf],
+) -> Result<Vec<Job<'a>>, PrepareError> {
+    let images = images(&bundle.manifest)?;
+    let is_known = |image: &&&Image| targets.iter().any(|target| target.class == image.slot_class);
+    if let Some(image) = images.iter().find(|image| !is_known(image)) {
+        return Err(PrepareError::NoSlot { class: image.slot_class.clone() });
+    }
+    let identity = |path: &PathBuf| slot_device::identity(path).ok();
+    let mut taken: Vec<_> = running.iter().filter_map(identity).collect();
+    let mut jobs = Vec::new();
+    for target in targets {
+        let Some(image) = images.iter().find(|image| image.slot_class == target.class) else { continue };
+        let (slot, path) = (target.name.clone(), target.path.clone());
+        if !PLAIN.contains(&target.kind.as_str()) {
+            return Err(PrepareError::SlotType { slot, kind: target.kind.clone() });
+        }
+        let fault = |cause: io::Error| match cause.raw_os_error() {
+            Some(slot_device::EBUSY) => PrepareError::InUse { slot: slot.clone(), path: path.clone() },
+            _ => PrepareError::Open { slot: slot.clone(), path: path.clone(), cause },
+        };
+        // First of all: what runs is not even opened.
+        let number = slot_device::identity(&path).map_err(fault)?;
+        if taken.contains(&number) {
+            return Err(PrepareError::Taken { slot, path });
+        }
+        taken.push(number);
+        let device = SlotTarget::open(&path).map_err(fault)?;
+        let refused = |cause| PrepareError::Image { class: image.slot_class.clone(), cause };
+        install::check(bundle, source, image, device.capacity()).map_err(refused)?;
+        jobs.push(Job { image, slot, path, device });
+    }
+    Ok(jobs)
+}
+
+/// The images that are for this device, and no program that must run for it.
+fn images(manifest: &Manifest) -> Result<Vec<&Image>, PrepareError> {
+    if manifest.handler.is_some() {
+        return Err(PrepareError::Handler);
+    }
+    if manifest.hook.is_some() {
+        return Err(PrepareError::Hooks);
+    }
+    if let Some(image) = manifest.images.iter().find(|image| image.variant.is_some()) {
+        return Err(PrepareError::Variant { class: image.slot_class.clone() });
+    }
+    Ok(manifest.images.iter().collect())
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error("the bundle brings a program that installs it, and such are not run here")]
+    Handler,
+    #[error("the bundle has hooks, and the settings do not say allow-hooks=true in [greengrass]")]
+    Hooks,
+    #[error("the image for {class:?} has variants, which are not told apart here")]
+    Variant { class: String },
+    #[error("the bundle has an image for {class:?}, and this device has no such slot")]
+    NoSlot { class: String },
+    #[error("the bundle has no image for {class:?}, which is the system itself")]
+    NoSystem { class: String },
+    #[error("the slot {slot} is only to be read")]
+    ReadOnly { slot: String },
+    #[error("the slot {slot} is of the type {kind}, which is not written here")]
+    SlotType { slot: String, kind: String },
+    #[error("the slot {slot} is {}, which runs or is another slot, too", path.display())]
+    Taken { slot: String, path: PathBuf },
+    #[error("the slot {slot} ({}) is mounted or otherwise in use", path.display())]
+    InUse { slot: String, path: PathBuf },
+    #[error("cannot open the slot {slot} ({})", path.display())]
+    Open {
+        slot: String,
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the image for {class:?} cannot be installed")]
+    Image {
+        class: String,
+        #[source]
+        cause: InstallError,
+    },
+    #[error("the bundle has {size} bytes, and max-bundle-size is {limit}")]
+    TooLarge { size: u64, limit: u64 },
+}

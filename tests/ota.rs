@@ -1,0 +1,176 @@
+//! `greengrass ota install` from a bundle to an armed slot: real bundles, real files for slots and state, real kills.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "ota/install_stage.rs"]
+mod stage;
+
+use std::fs;
+
+use greengrass::boot::slot::Slot;
+use greengrass::boot::state::machine::Phase;
+use greengrass::boot::state::record::{ImageState, Reason};
+use greengrass::boot::state::slots::Moment;
+use serde_json::Value;
+use stage::{MIB, Stage, noise};
+
+fn outcome(lines: &[Value]) -> &str {
+    lines.last().and_then(|line| line["outcome"].as_str()).unwrap_or("nothing")
+}
+
+#[test]
+fn bundle_is_installed_armed_committed_and_then_runs() {
+    let stage = Stage::new();
+    let image = noise(3 * MIB + 5_000, 1);
+    let bundle = stage.bundle("one", "version=1", "floor=4\ndata_min_reader=2\ntries=2", &[("rootfs", &image)]);
+    let done = stage.install(&["--deployment", "d-1", &bundle]);
+    assert_eq!((done.code, outcome(&done.lines)), (0, "armed"), "{}", done.stderr);
+    assert!(stage.slot("rootfs", Slot::B).starts_with(&image));
+    let status = stage.slots(Slot::A).status().unwrap();
+    assert_eq!(status.phase, Phase::Armed(Slot::B, 2));
+    assert_eq!((status.record.image(Slot::B).version().as_str(), &status.record.deployment[..4]), ("1", &b"d-1\0"[..]));
+    let noted: Value = serde_json::from_slice(&fs::read(stage.path("data/slot-b.json")).unwrap()).unwrap();
+    assert_eq!(noted["bundle"]["hash"], done.lines.last().unwrap()["manifest"]);
+    assert_eq!((&noted["images"][0]["slot"], &noted["images"][0]["class"]), (&"rootfs.1".into(), &"rootfs".into()));
+    // Again, before the reboot: there is nothing to write.
+    let again = stage.install(&[&bundle]);
+    assert_eq!((outcome(&again.lines), again.events("planned")), ("armed", 0));
+    // Another one must wait for the end of the trial.
+    let other = stage.bundle("two", "version=2", "floor=4\ndata_min_reader=2", &[("rootfs", &image)]);
+    assert_eq!(stage.install(&[&other]).failure(), "busy");
+    stage.boots(Slot::B);
+    assert_eq!(outcome(&stage.install(&[&bundle]).lines), "on-trial");
+    stage.slots(Slot::B).confirm(7).unwrap();
+    assert_eq!(outcome(&stage.install(&[&bundle]).lines), "runs");
+    // What was committed to holds from now on.
+    for policy in ["floor=3\ndata_min_reader=2", "floor=4\ndata_min_reader=1"] {
+        let old = stage.bundle("old", "version=0", policy, &[("rootfs", &image)]);
+        let refused = stage.install(&[&old]);
+        assert_eq!(refused.failure(), "refused", "{policy}: {}", refused.stderr);
+    }
+    assert_eq!(outcome(&stage.install(&["--force", &bundle]).lines), "armed");
+    assert!(stage.slot("rootfs", Slot::A).starts_with(&image));
+}
+
+#[test]
+fn bundle_is_kept_and_armed_later_by_the_same_command() {
+    let stage = Stage::new();
+    let bundle = stage.bundle("one", "version=1", "", &[("rootfs", &noise(MIB, 1))]);
+    assert_eq!(outcome(&stage.install(&["--no-arm", &bundle]).lines), "installed");
+    assert_eq!(stage.slots(Slot::A).status().unwrap().phase, Phase::Valid(Slot::B));
+    let armed = stage.install(&["--tries", "5", &bundle]);
+    assert_eq!((outcome(&armed.lines), armed.events("progress")), ("armed", 0));
+    assert_eq!(stage.slots(Slot::A).status().unwrap().phase, Phase::Armed(Slot::B, 5));
+    // Called off, it stays installed; a trial that failed is written anew, where it differs.
+    stage.slots(Slot::A).cancel(9).unwrap();
+    assert_eq!(outcome(&stage.install(&[&bundle]).lines), "armed");
+    stage.boots(Slot::B);
+    let _ = stage.slots(Slot::B).rollback(Reason::Health, 9).unwrap();
+    stage.boots(Slot::A);
+    assert_eq!(stage.slots(Slot::A).status().unwrap().record.image(Slot::B).state, ImageState::Bad);
+    let again = stage.install(&[&bundle]);
+    assert_eq!(outcome(&again.lines), "armed", "{}", again.stderr);
+}
+
+#[test]
+fn group_is_written_with_the_system_last() {
+    let stage = Stage::new();
+    let (system, app) = (noise(MIB, 1), noise(2 * MIB, 2));
+    let bundle = stage.bundle("both", "version=1", "", &[("rootfs", &system), ("app", &app)]);
+    let done = stage.install(&[&bundle]);
+    assert_eq!(outcome(&done.lines), "armed", "{}", done.stderr);
+    let order: Vec<_> = done.lines.iter().filter(|line| line["event"] == "image").collect();
+    assert_eq!((&order[0]["slot-class"], &order[1]["slot-class"]), (&"app".into(), &"rootfs".into()));
+    assert!(stage.slot("app", Slot::B).starts_with(&app) && stage.slot("rootfs", Slot::B).starts_with(&system));
+    let percents: Vec<_> = done.lines.iter().filter_map(|line| line["percent"].as_u64()).collect();
+    assert_eq!((percents.is_sorted(), percents.last()), (true, Some(&100)));
+}
+
+#[test]
+fn what_cannot_be_installed_is_refused_before_anything_is_written() {
+    let stage = Stage::new();
+    let image = noise(MIB, 1);
+    let good = stage.bundle("good", "version=1", "", &[("rootfs", &image)]);
+    let without_system = stage.bundle("app", "version=1", "", &[("app", &image)]);
+    let unknown = stage.bundle("unknown", "version=1", "", &[("rootfs", &image), ("dtb", &image)]);
+    let before = stage.slot("rootfs", Slot::B);
+    for bundle in [&without_system, &unknown] {
+        let refused = stage.install(&[bundle]);
+        assert_eq!((refused.code, refused.failure()), (1, "refused"), "{}", refused.stderr);
+    }
+    assert_eq!(stage.install(&["--compatible", "other", &good]).failure(), "refused");
+    // A slot that is the running one under another name.
+    let (slot, link) = (stage.path("rootfs-b"), stage.path("kept"));
+    fs::rename(&slot, &link).unwrap();
+    std::os::unix::fs::symlink(stage.path("rootfs-a"), &slot).unwrap();
+    let refused = stage.install(&[&good]);
+    assert_eq!(refused.failure(), "refused");
+    assert!(refused.stderr.contains("which runs"), "{}", refused.stderr);
+    fs::rename(&link, &slot).unwrap();
+    fs::remove_file(stage.path("rootfs-b")).unwrap();
+    assert_eq!(stage.install(&[&good]).failure(), "refused", "a slot that is not there");
+    fs::write(&slot, &before).unwrap();
+    // A bundle that was changed at its very end of data is found while it is written: nothing boots it.
+    let mut bytes = fs::read(&good).unwrap();
+    bytes[MIB / 2] ^= 1;
+    fs::write(stage.path("bad.raucb"), bytes).unwrap();
+    let status = stage.slots(Slot::A).status().unwrap();
+    assert_eq!(status.phase, Phase::Idle);
+    assert_eq!(stage.slot("rootfs", Slot::B), before);
+    let failed = stage.install(&[stage.path("bad.raucb").to_str().unwrap()]);
+    assert_eq!(failed.failure(), "unusable", "{}", failed.stderr);
+    assert_eq!(stage.slots(Slot::A).status().unwrap().phase, Phase::Writing(Slot::B));
+    assert!(stage.slot("rootfs", Slot::B)[..MIB].iter().all(|byte| *byte == 0));
+    assert_eq!(outcome(&stage.install(&[&good]).lines), "armed");
+}
+
+#[test]
+fn second_installation_is_told_of_the_first_or_waits() {
+    let stage = Stage::new();
+    let bundle = stage.bundle("one", "version=1", "", &[("rootfs", &noise(4 * MIB, 1))]);
+    let mut first = stage.start(&["--rate-limit", "4000000", &bundle]);
+    first.until("planned");
+    let second = stage.install(&[&bundle]);
+    assert_eq!((second.code, second.failure()), (1, "busy"));
+    assert!(second.stderr.contains("install of"), "{}", second.stderr);
+    let third = stage.start(&["--wait", &bundle]);
+    assert_eq!(outcome(&first.finish().lines), "armed");
+    assert_eq!(outcome(&third.finish().lines), "armed");
+}
+
+#[test]
+fn killed_installation_goes_on_where_it_was() {
+    let stage = Stage::new();
+    let image = noise(8 * MIB, 1);
+    let bundle = stage.bundle("one", "version=1", "", &[("rootfs", &image)]);
+    let mut kept = 0;
+    for percent in [0, 3, 9, 21, 35, 49, 51, 70, 97, 100] {
+        let mut run = stage.start(&["--rate-limit", "60000000", &bundle]);
+        run.until_percent(percent);
+        let lines = run.kill();
+        let status = stage.slots(Slot::A).status().unwrap();
+        // The slot is on trial with all of it, or cannot be chosen.
+        match status.phase {
+            Phase::Idle | Phase::Writing(Slot::B) | Phase::Valid(Slot::B) | Phase::Prepared(Slot::B) => {
+                assert_eq!(status.view.trial, None);
+            }
+            Phase::Armed(Slot::B, 3) => assert!(stage.slot("rootfs", Slot::B).starts_with(&image)),
+            other => panic!("{other:?} after {lines:?}"),
+        }
+        // The state is that of an ordinary boot of the slot that runs.
+        let _ = stage.slots(Slot::A).settle(Moment::at(5)).unwrap();
+    }
+    let done = stage.install(&[&bundle]);
+    assert_eq!(outcome(&done.lines), "armed", "{}", done.stderr);
+    assert!(stage.slot("rootfs", Slot::B).starts_with(&image));
+    // Half way, all but the first piece is there when it is called again.
+    let second = stage.bundle("two", "version=2", "", &[("rootfs", &noise(8 * MIB, 2))]);
+    stage.slots(Slot::A).cancel(5).unwrap();
+    let mut run = stage.start(&["--rate-limit", "60000000", &second]);
+    run.until_percent(49);
+    run.kill();
+    for line in stage.install(&[&second]).lines {
+        kept += line["kept"].as_u64().unwrap_or(0);
+    }
+    assert!(kept >= 4 * MIB as u64, "{kept} bytes were there");
+}
