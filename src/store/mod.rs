@@ -11,6 +11,7 @@ pub mod paths;
 pub mod recipes;
 pub mod scratch;
 pub mod slot_device;
+pub mod slot_index;
 pub mod socket_file;
 pub mod tree;
 pub mod update_lock;

@@ -47,6 +47,32 @@ impl Target {
     }
 }
 
+/// A slot that is only read, also while it is mounted.
+#[derive(Debug)]
+pub struct Seed {
+    file: File,
+}
+
+impl Seed {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let open = |flags| OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let file = match open(sys::fs::O_DIRECT) {
+            Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => open(0)?,
+            other => other?,
+        };
+        Ok(Self { file })
+    }
+
+    pub fn size(&self) -> io::Result<u64> {
+        (&self.file).seek(SeekFrom::End(0))
+    }
+
+    /// As [`SlotDevice::read_at`].
+    pub fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.file.read_exact_at(into, at)
+    }
+}
+
 /// Which device it is, or which file, whatever the path: no two slots may be the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Identity {

@@ -11,6 +11,7 @@ use crate::base::report::Report;
 use crate::boot::state::backend::MOST_TRIES;
 use crate::service::ota::bundle::Bundle;
 use crate::service::ota::device::Device;
+use crate::service::ota::fetch::Account;
 use crate::service::ota::install::Existing;
 use crate::service::ota::settings::{Greengrass, Settings};
 use crate::service::ota::update::{self, After, Event, Outcome, Same, Target, Update, manifest_hash};
@@ -107,7 +108,7 @@ impl Arguments {
             tell: &tell,
         };
         let outcome = update.run(&device, &lock)?;
-        let result = self.result(outcome, &bundle);
+        let result = self.result(outcome, &bundle, source.account());
         if self.reboot && matches!(outcome, Outcome::Armed(_)) {
             reboot();
         }
@@ -150,13 +151,14 @@ impl Arguments {
         }
     }
 
-    fn result(&self, outcome: Outcome, bundle: &Bundle) -> Vec<u8> {
+    fn result(&self, outcome: Outcome, bundle: &Bundle, fetched: Option<Account>) -> Vec<u8> {
         let version = bundle.manifest.version.as_deref();
         let slot = outcome.slot().name();
         if self.output == Output::Json {
             let result = serde_json::json!({
                 "event": "result", "outcome": outcome.name(), "slot": slot, "version": version,
-                "manifest": hex(&manifest_hash(bundle)),
+                "manifest": hex(&manifest_hash(bundle)), "requests": fetched.map(|account| account.requests),
+                "fetched": fetched.map(|account| account.bytes),
             });
             return format!("{result}\n").into_bytes();
         }

@@ -3,6 +3,7 @@
 //! The order is the security: [`trust`] verifies the signature of a bundle before its manifest is read, the manifest has
 //! the root of a tree that each block of the bundle is verified against before it is looked into.
 
+pub mod adaptive;
 pub mod bundle;
 pub mod change;
 pub mod device;

@@ -3,6 +3,8 @@
 //! Memory has a limit whatever the image says: a metadata block, a listing, and the pieces of [`MAX_CHUNK`] bytes that the
 //! caller asks for. The list of a file's blocks is read as it is needed.
 
+use std::ops::Range;
+
 use super::{BundleError, Reader};
 use crate::wire::bundle::manifest::FileName;
 use crate::wire::bundle::squashfs::compression::Unpacker;
@@ -13,6 +15,8 @@ use crate::wire::bundle::squashfs::{
 
 /// Bytes of a file that come in one piece at most.
 pub const MAX_CHUNK: usize = 1 << 20;
+/// Bytes that there is one flag for.
+const FLAG: usize = 4096;
 /// Bytes a listing may have: thousands of files, where a bundle has a handful.
 const MAX_LISTING: usize = 256 << 10;
 
@@ -179,10 +183,84 @@ impl Chunks {
     }
 }
 
+/// Where a part of a piece lies.
+struct Part {
+    /// In the piece.
+    at: usize,
+    length: usize,
+    /// In the bundle.
+    source_at: u64,
+    stored: usize,
+    size: BlockSize,
+}
+
 impl Chunk {
     /// Offset in the bundle behind the last block of this piece.
     pub fn source_end(&self) -> u64 {
         self.source_at.saturating_add(self.stored as u64)
+    }
+
+    /// The blocks, but not the tail.
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        let (mut at, mut source_at) = (0, self.source_at);
+        self.blocks.iter().map(move |size| {
+            let length = self.block_size.min(self.length - at);
+            let stored = usize::try_from(size.stored).unwrap_or(usize::MAX);
+            let part = Part { at, length, source_at, stored, size: *size };
+            at += length;
+            source_at = source_at.saturating_add(stored as u64);
+            part
+        })
+    }
+
+    /// Where in the bundle lies what is wanted, of each 4096 bytes. A packed block is read as a whole.
+    pub fn places(&self, wanted: &[bool], mut report: impl FnMut(Range<u64>)) {
+        let mut end = 0;
+        for part in self.parts() {
+            end = part.at + part.length;
+            let wanted = &wanted[part.at / FLAG..end.div_ceil(FLAG)];
+            if part.is_plain() {
+                runs(wanted, part.length)
+                    .for_each(|run| report(part.source_at + run.start as u64..part.source_at + run.end as u64));
+            } else if part.stored > 0 && wanted.contains(&true) {
+                report(part.source_at..part.source_at + part.stored as u64);
+            }
+        }
+        if let Some((fragment, _)) = self.tail
+            && wanted[end / FLAG..].contains(&true)
+        {
+            report(fragment.start..fragment.start.saturating_add(fragment.size.stored.into()));
+        }
+    }
+
+    /// As [`Chunk::unpack`], but only what is wanted and what lies in packed blocks with it.
+    pub fn unpack_wanted(
+        &self,
+        reader: &mut Reader<'_>,
+        unpacker: &mut Unpacker,
+        out: &mut [u8],
+        wanted: &[bool],
+    ) -> Result<(), BundleError> {
+        if !wanted.contains(&false) {
+            return self.unpack(reader, unpacker, out);
+        }
+        let out = out.get_mut(..self.length).ok_or(SquashfsError::Truncated)?;
+        let mut end = 0;
+        for part in self.parts() {
+            end = part.at + part.length;
+            let wanted = &wanted[part.at / FLAG..end.div_ceil(FLAG)];
+            let room = &mut out[part.at..end];
+            if part.is_plain() {
+                for run in runs(wanted, part.length) {
+                    let at = part.source_at.saturating_add(run.start as u64);
+                    room[run.clone()].copy_from_slice(reader.view(at, run.len())?);
+                }
+            } else if wanted.contains(&true) {
+                let packed = if part.stored == 0 { &[][..] } else { reader.view(part.source_at, part.stored)? };
+                fill(unpacker, part.size, packed, room)?;
+            }
+        }
+        if wanted[end / FLAG..].contains(&true) { self.unpack_tail(reader, unpacker, &mut out[end..]) } else { Ok(()) }
     }
 
     /// Unpacks the piece into `out`, which has room for [`MAX_CHUNK`] bytes. What lies behind its length is not changed.
@@ -200,8 +278,17 @@ impl Chunk {
             packed_rest = rest;
             fill(unpacker, *block, bytes, room)?;
         }
+        self.unpack_tail(reader, unpacker, room_rest)
+    }
+
+    fn unpack_tail(
+        &self,
+        reader: &mut Reader<'_>,
+        unpacker: &mut Unpacker,
+        room: &mut [u8],
+    ) -> Result<(), BundleError> {
         let Some((fragment, offset)) = self.tail else {
-            return if room_rest.is_empty() { Ok(()) } else { Err(SquashfsError::Truncated.into()) };
+            return if room.is_empty() { Ok(()) } else { Err(SquashfsError::Truncated.into()) };
         };
         let stored = usize::try_from(fragment.size.stored).unwrap_or(usize::MAX);
         let packed = reader.view(fragment.start, stored)?;
@@ -212,10 +299,27 @@ impl Chunk {
             whole.get_mut(..stored).ok_or(SquashfsError::Truncated)?.copy_from_slice(packed);
             stored
         };
-        let tail = whole[..length].get(offset..).and_then(|tail| tail.get(..room_rest.len()));
-        room_rest.copy_from_slice(tail.ok_or(SquashfsError::Truncated)?);
+        let tail = whole[..length].get(offset..).and_then(|tail| tail.get(..room.len()));
+        room.copy_from_slice(tail.ok_or(SquashfsError::Truncated)?);
         Ok(())
     }
+}
+
+impl Part {
+    /// Its bytes lie there as they are.
+    fn is_plain(&self) -> bool {
+        !self.size.is_packed && self.stored == self.length
+    }
+}
+
+/// Runs of what is wanted, of so many bytes with a flag for each 4096.
+fn runs(wanted: &[bool], length: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + wanted.get(at..)?.iter().position(|wanted| *wanted)?;
+        at = start + wanted[start..].iter().take_while(|wanted| **wanted).count();
+        Some(start * FLAG..(at * FLAG).min(length))
+    })
 }
 
 /// Fills the room with one block, exactly.

@@ -25,10 +25,11 @@ use std::thread;
 
 use ring::digest;
 
+use super::adaptive::{Ground, Plan, Seeds};
 use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
 use crate::store::slot_device::{ALIGNMENT, SlotDevice};
 use crate::wire::bundle::manifest::{Image, Kind};
-use aligned::Aligned;
+pub(super) use aligned::Aligned;
 
 /// Threads at most: more than a small device's cores, and few enough for its memory.
 const MAX_THREADS: usize = 3;
@@ -41,6 +42,8 @@ pub struct Progress {
     pub total: u64,
     /// Of what is done, bytes that were there already.
     pub kept: u64,
+    /// Of the image, bytes that the device had and that were not fetched.
+    pub reused: u64,
 }
 
 /// What to make of what is in the slot.
@@ -123,14 +126,22 @@ pub fn install(
     image: &Image,
     slot: &dyn SlotDevice,
     existing: Existing,
+    seeds: &Seeds,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<u64, InstallError> {
     let Parts { mut reader, contents, mut chunks, expected, size } =
         Parts::open(bundle, source, image, slot.capacity())?;
     let kept = AtomicU64::new(0);
-    let job = Job { bundle, source, contents: &contents, slot, existing, kept, report, size };
+    // Before anything is wiped: it may have to be fetched.
+    let plan = Plan::make(Ground { bundle, source, contents: &contents, reader: &mut reader, image, slot, seeds })?;
+    let job = Job { bundle, source, contents: &contents, slot, existing, plan: &plan, kept, report, size };
     wipe(slot, size)?;
     let written = job.write(&mut reader, &mut chunks).and_then(|()| job.read_back(&expected));
+    match &written {
+        Ok(()) => plan.keep(),
+        Err(InstallError::Digest) => plan.forget(),
+        Err(_) => {}
+    }
     if written.is_err() {
         // The failure is what to tell; a slot that cannot even be wiped is recorded as unusable all the same.
         let _ = wipe(slot, size);
@@ -144,6 +155,7 @@ struct Job<'a> {
     contents: &'a Contents,
     slot: &'a dyn SlotDevice,
     existing: Existing,
+    plan: &'a Plan,
     kept: AtomicU64,
     report: &'a (dyn Fn(Progress) + Sync),
     size: u64,
@@ -214,7 +226,7 @@ impl Job<'_> {
 
     fn report(&self, phase: Phase, done: u64) {
         let kept = self.kept.load(Ordering::Relaxed);
-        (self.report)(Progress { phase, done, total: self.size, kept });
+        (self.report)(Progress { phase, done, total: self.size, kept, reused: self.plan.reused() });
     }
 
     /// Hashes what is in the slot, while the next piece is read.
@@ -274,20 +286,33 @@ impl<'a> Worker<'a> {
     }
 
     fn piece(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
+        let Job { plan, slot, ref kept, .. } = *self.job;
         let out = self.buffer.bytes();
-        chunk.unpack(&mut self.reader, &mut self.unpacker, out)?;
-        let whole = padded(chunk.at, chunk.length, self.job.slot);
+        let wanted = plan.fill(chunk, out);
+        chunk.unpack_wanted(&mut self.reader, &mut self.unpacker, out, &wanted)?;
+        let whole = padded(chunk.at, chunk.length, slot);
         out[chunk.length..whole].fill(0);
         let at = chunk.at;
-        if let Some(found) = &mut self.found {
+        let parts = plan.parts(chunk, whole);
+        if let (Some(found), [part]) = (&mut self.found, &parts[..])
+            && part.len() == whole
+        {
             let found = &mut found.bytes()[..whole];
             // What cannot be read may be written all the same.
-            if self.job.slot.read_at(found, at).is_ok() && *found == out[..whole] {
-                self.job.kept.fetch_add(chunk.length as u64, Ordering::Relaxed);
+            if slot.read_at(found, at).is_ok() && *found == out[..whole] {
+                kept.fetch_add(chunk.length as u64, Ordering::Relaxed);
+                plan.note(chunk, &out[..chunk.length]);
                 return Ok(());
             }
         }
-        self.job.slot.write_at(&out[..whole], at).map_err(|cause| InstallError::Write { at, cause })
+        let written: usize = parts.iter().map(|part| part.len()).sum();
+        kept.fetch_add(whole.saturating_sub(written).min(chunk.length) as u64, Ordering::Relaxed);
+        for part in parts {
+            let at = at + part.start as u64;
+            slot.write_at(&out[part], at).map_err(|cause| InstallError::Write { at, cause })?;
+        }
+        plan.note(chunk, &out[..chunk.length]);
+        Ok(())
     }
 }
 

@@ -79,7 +79,15 @@ fn made(size: usize) -> Made {
 }
 
 fn run(made: &Made, slot: &dyn SlotDevice) -> Result<u64, InstallError> {
-    install(&made.bundle, &made.bytes, &made.bundle.manifest.images[0], slot, Existing::Overwrite, &|_| {})
+    install(
+        &made.bundle,
+        &made.bytes,
+        &made.bundle.manifest.images[0],
+        slot,
+        Existing::Overwrite,
+        &Seeds::default(),
+        &|_| {},
+    )
 }
 
 #[test]
@@ -127,7 +135,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     ] {
         let mut image = made.bundle.manifest.images[0].clone();
         change(&mut image);
-        install(&made.bundle, &made.bytes, &image, &slot, Existing::Overwrite, &|_| {}).unwrap_err();
+        install(&made.bundle, &made.bytes, &image, &slot, Existing::Overwrite, &Seeds::default(), &|_| {}).unwrap_err();
     }
     assert_eq!(slot.calls.load(Ordering::SeqCst), 0);
 }
@@ -137,7 +145,7 @@ fn image_with_another_digest_is_wiped_again() {
     let made = made(MAX_CHUNK + 1);
     let slot = Scripted::new(2 * MAX_CHUNK, usize::MAX);
     let image = Image { sha256: Some([0; 32]), ..made.bundle.manifest.images[0].clone() };
-    let found = install(&made.bundle, &made.bytes, &image, &slot, Existing::Overwrite, &|_| {});
+    let found = install(&made.bundle, &made.bytes, &image, &slot, Existing::Overwrite, &Seeds::default(), &|_| {});
     assert!(matches!(found, Err(InstallError::Digest)));
     assert!(slot.bytes.lock().unwrap()[..MAX_CHUNK].iter().all(|byte| *byte == 0));
 }

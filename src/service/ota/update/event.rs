@@ -18,8 +18,8 @@ pub enum Event<'a> {
     Planned { slot: Slot, progress: Progress },
     /// `percent` is of everything: writing and reading back, of all images.
     Progress { class: &'a str, phase: Phase, done: u64, total: u64, percent: u64 },
-    /// One image is in its place, of which `kept` bytes were there already.
-    Image { class: &'a str, path: &'a Path, size: u64, kept: u64, elapsed: Duration },
+    /// One image is in its place, of which `kept` bytes were there already; `reused` ones the device had somewhere.
+    Image { class: &'a str, path: &'a Path, size: u64, kept: u64, reused: u64, elapsed: Duration },
     /// All of the slot is there.
     Installed { slot: Slot },
     /// The next boot tries it.
@@ -44,9 +44,9 @@ impl Event<'_> {
                 "event": "progress", "slot-class": class, "phase": phase.name(), "done": done, "total": total,
                 "percent": percent,
             }),
-            Self::Image { class, path, size, kept, elapsed } => json!({
+            Self::Image { class, path, size, kept, reused, elapsed } => json!({
                 "event": "image", "slot-class": class, "device": path.to_string_lossy(), "size": size, "kept": kept,
-                "seconds": elapsed.as_secs_f64(),
+                "reused": reused, "seconds": elapsed.as_secs_f64(),
             }),
             Self::Installed { slot } => json!({"event": "installed", "slot": slot.name()}),
             Self::Armed { slot, tries } => json!({"event": "armed", "slot": slot.name(), "tries": tries}),

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use ring::digest;
 
+use super::adaptive::Seeds;
 use super::bundle::{Bundle, Source};
 use super::device::{Device, DeviceError, node};
 use super::install::{self, Existing, InstallError, Paced, Phase};
@@ -149,7 +150,13 @@ impl Update<'_> {
         {
             return Err(PrepareError::TooLarge { size: self.bundle.size, limit }.into());
         }
-        let jobs = jobs(self.bundle, self.source, &targets, &running)?;
+        let mut jobs = jobs(self.bundle, self.source, &targets, &running)?;
+        for job in &mut jobs {
+            let class = &job.image.slot_class;
+            let path = |slot| Seeds::path(device.data(), slot, class);
+            let runs = device.layout().place(target.other(), class).and_then(|place| node(place).ok());
+            job.seeds = Seeds { index: Some(path(target)), running: runs.map(|device| (device, path(target.other()))) };
+        }
         let system = targets.last().map(|target| target.class.clone()).unwrap_or_default();
         if !jobs.iter().any(|job| job.image.slot_class == system) {
             return Err(PrepareError::NoSystem { class: system }.into());
@@ -220,7 +227,7 @@ pub fn write(
     for job in jobs {
         let begin = Instant::now();
         let (image, size) = (job.image, job.image.size);
-        let kept = AtomicU64::new(0);
+        let (kept, reused) = (AtomicU64::new(0), AtomicU64::new(0));
         let percent = AtomicU64::new(u64::MAX);
         let report = |progress: install::Progress| {
             let earlier = if progress.phase == Phase::ReadBack { before + size } else { before };
@@ -232,17 +239,16 @@ pub fn write(
                 tell(&Event::Progress { class, phase: progress.phase, done: progress.done, total: size, percent: now });
             }
             kept.store(progress.kept, Ordering::Relaxed);
+            reused.store(progress.reused, Ordering::Relaxed);
         };
         let paced = rate_limit.map(|rate| Paced::new(&job.device, rate));
         let slot: &dyn SlotDevice = paced.as_ref().map_or(&job.device, |paced| paced);
-        install::install(bundle, source, image, slot, existing, &report).map_err(|cause| UpdateError::Write {
-            slot: job.slot.clone(),
-            path: job.path.clone(),
-            cause,
-        })?;
+        let (slot_name, path) = (&job.slot, &job.path);
+        install::install(bundle, source, image, slot, existing, &job.seeds, &report)
+            .map_err(|cause| UpdateError::Write { slot: slot_name.clone(), path: path.clone(), cause })?;
         before += size.saturating_mul(2);
-        let kept = kept.into_inner();
-        tell(&Event::Image { class: &image.slot_class, path: &job.path, size, kept, elapsed: begin.elapsed() });
+        let (kept, reused) = (kept.into_inner(), reused.into_inner());
+        tell(&Event::Image { class: &image.slot_class, path, size, kept, reused, elapsed: begin.elapsed() });
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::super::adaptive::Seeds;
 use super::super::bundle::{Bundle, Source};
 use super::super::install::{self, InstallError};
 use crate::store::slot_device::{self, SlotDevice, Target as SlotTarget};
@@ -26,6 +27,8 @@ pub struct Job<'a> {
     pub slot: String,
     pub path: PathBuf,
     pub device: SlotTarget,
+    /// What the device may have of it.
+    pub seeds: Seeds,
 }
 
 /// The types of slots that bytes can be written to as they are.
@@ -66,7 +69,7 @@ pub fn jobs<'a>(
         let device = SlotTarget::open(&path).map_err(fault)?;
         let refused = |cause| PrepareError::Image { class: image.slot_class.clone(), cause };
         install::check(bundle, source, image, device.capacity()).map_err(refused)?;
-        jobs.push(Job { image, slot, path, device });
+        jobs.push(Job { image, slot, path, device, seeds: Seeds::default() });
     }
     Ok(jobs)
 }
