@@ -67,6 +67,9 @@ static APPLETS: &[Applet] = &[
     Applet { names: &["keeper"], summary: None, run: keeper::run },
     #[cfg(feature = "ota")]
     Applet { names: &["ota"], summary: Some("make, verify and install updates of the system image"), run: ota::run },
+    // For scripts of RAUC; who looks for an applet is shown `ota`.
+    #[cfg(feature = "ota")]
+    Applet { names: &["rauc"], summary: None, run: ota::rauc::run },
     #[cfg(feature = "check")]
     Applet {
         names: &["recipe"],
@@ -84,7 +87,7 @@ static LEFT_OUT: &[(&[&str], &str)] = &[
     #[cfg(not(feature = "dev"))]
     (&["dev"], "dev"),
     #[cfg(not(feature = "ota"))]
-    (&["ota"], "ota"),
+    (&["ota", "rauc"], "ota"),
 ];
 
 /// Runs the applet the arguments name; the first argument is the name the program was called by.
@@ -158,7 +161,9 @@ mod tests {
 
     #[test]
     fn every_applet_is_there_or_known_to_be_left_out() {
-        for name in ["greengrassd", "greengrass-cli", "cli", "check", "dev", "completion", "keeper", "ota", "recipe"] {
+        for name in
+            ["greengrassd", "greengrass-cli", "cli", "check", "dev", "completion", "keeper", "ota", "rauc", "recipe"]
+        {
             let name = OsStr::new(name);
             assert!(find(name).is_some() != left_out(name).is_some(), "{}", name.display());
         }

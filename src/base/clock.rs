@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -30,7 +31,15 @@ impl Timestamp {
 
     /// `21-11-2026 22:19:51 UTC`, as deployments are dated; a number no calendar has stays a number.
     pub fn date(self) -> String {
-        let format = format_description!("[day]-[month]-[year] [hour]:[minute]:[second] UTC");
+        self.formatted(format_description!("[day]-[month]-[year] [hour]:[minute]:[second] UTC"))
+    }
+
+    /// `2026-11-21T22:19:51Z`, as ISO 8601 has it; a number no calendar has stays a number.
+    pub fn iso(self) -> String {
+        self.formatted(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+    }
+
+    fn formatted(self, format: &[BorrowedFormatItem<'_>]) -> String {
         i64::try_from(self.0 / 1000)
             .ok()
             .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())

@@ -71,7 +71,7 @@ fn image_line(image: &Image) -> String {
     line
 }
 
-fn signer(account: &Account) -> String {
+pub(super) fn signer(account: &Account) -> String {
     match &account.verdict {
         Verdict::Ignored(cause) => format!("{}: does not count: {cause}", account.name),
         Verdict::Counts(chain) => {

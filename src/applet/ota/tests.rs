@@ -4,9 +4,18 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::run;
+use serde_json::{Value, json};
+
+use super::{Failure, Told, parse, run};
 use crate::applet::USAGE;
+use crate::boot::slot::Slot;
+use crate::boot::state::device::{DeviceSlots, Kind, open_files};
+use crate::boot::state::grubenv;
+use crate::boot::state::machine::Candidate;
+use crate::boot::state::slots::Moment;
+use crate::boot::state::variables::Variables;
 use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
+use crate::store::update_lock::{Busy, UpdateLock};
 use crate::wire::bundle::pem;
 
 fn call(words: &[&str]) -> ExitCode {
@@ -69,7 +78,7 @@ fn bundle_is_made_verified_and_installed() {
 
 fn damage(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
-    bytes[20_000] ^= 1;
+    bytes[200] ^= 1;
     std::fs::write(path, bytes).unwrap();
 }
 
@@ -100,6 +109,162 @@ fn refusals_and_nonsense_differ() {
     ] {
         assert_eq!(call(&words), ExitCode::from(USAGE), "{words:?}");
     }
+    for words in [vec!["status", "-o", "xml"], vec!["mark", "so"], vec!["commit", "b"], vec!["rollback", "--hard"]] {
+        assert_eq!(call(&words), ExitCode::from(USAGE), "{words:?}");
+    }
     assert_eq!(call(&["--help"]), ExitCode::SUCCESS);
     assert_eq!(call(&["bundle", "create", "--help"]), ExitCode::SUCCESS);
+}
+
+/// A device that keeps its state in files below a folder, and where the kernel's arguments say nothing.
+pub(super) struct DeviceScene {
+    folder: tempfile::TempDir,
+}
+
+impl DeviceScene {
+    /// Slot a runs, and nothing was ever settled.
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let scene = Self { folder };
+        let mut variables = Variables::default();
+        variables.set("gg_ok", "a");
+        std::fs::write(scene.path("grubenv"), grubenv::encode(&variables).unwrap()).unwrap();
+        std::fs::File::open(scene.path("grubenv")).unwrap().sync_all().unwrap();
+        scene.boots(Slot::A);
+        scene
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// From now on this slot runs.
+    pub(super) fn boots(&self, slot: Slot) {
+        let conf = format!(
+            "[system]\ncompatible=board\nbootloader=grub\ngrubenv={}\n[slot.rootfs.0]\ndevice={}\nbootname=A\n\
+             [slot.rootfs.1]\ndevice={}\nbootname=B\n[slot.app.0]\ndevice=/dev/x\nparent=rootfs.0\n\
+             [greengrass]\nbooted={}\nstate=files\ndata-directory={}\nlock={}\n",
+            self.path("grubenv"),
+            self.path("slot-0"),
+            self.path("slot-1"),
+            slot.name(),
+            self.path("data"),
+            self.path("ota.lock"),
+        );
+        std::fs::write(self.path("ota.conf"), conf).unwrap();
+    }
+
+    pub(super) fn slots(&self, booted: Slot) -> DeviceSlots {
+        let state = self.folder.path().join("data/state");
+        std::fs::create_dir_all(&state).unwrap();
+        open_files(Kind::Grub, &state, &self.folder.path().join("grubenv"), booted).unwrap()
+    }
+
+    pub(super) fn settle(&self, booted: Slot) {
+        self.boots(booted);
+        let _ = self.slots(booted).settle(Moment::at(1_763_760_000)).unwrap();
+    }
+
+    /// Version 2 is in slot b.
+    pub(super) fn install(&self) {
+        let slots = self.slots(Slot::A);
+        let candidate =
+            Candidate { version: "2".into(), manifest: [2; 32], transaction: 1, level: 0, floor: 0, key_epoch: 0 };
+        slots.plan_install(candidate, 2).unwrap();
+        slots.mark_written(1_763_760_001).unwrap();
+    }
+
+    fn tell(&self, words: &[&str]) -> Result<Told, Failure> {
+        let conf = self.path("ota.conf");
+        let words = words.iter().copied().chain(["--conf", &conf]);
+        parse(words.map(OsString::from).collect()).unwrap().command.run()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let (text, _) = self.tell(&[words, &["-o", "json"]].concat()).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn code(&self) -> ExitCode {
+        self.tell(&["status", "--exit-code"]).unwrap().1
+    }
+}
+
+#[test]
+fn slots_are_told_and_changed_by_hand() {
+    let scene = DeviceScene::new();
+    let Err(failure) = scene.tell(&["status"]) else { panic!("there is no record yet") };
+    assert!(matches!(&failure, Failure::Slots(_)) && failure.advice().is_some(), "{failure:?}");
+    scene.settle(Slot::A);
+    assert_eq!(scene.code(), ExitCode::SUCCESS);
+    assert_eq!(scene.json(&["commit"]), json!({"did": "nothing", "slot": "a", "phase": "idle", "reboot": false}));
+    scene.install();
+    assert_eq!(scene.code(), ExitCode::from(2));
+    assert!(matches!(scene.tell(&["rollback"]), Err(Failure::Change(_))));
+    assert_eq!(scene.json(&["mark", "active", "rootfs.1"])["did"], "armed");
+    assert_eq!(scene.json(&["status"])["next"], "b");
+    scene.settle(Slot::B);
+    assert_eq!(scene.code(), ExitCode::from(3));
+    let status = scene.json(&["status"]);
+    assert_eq!(status["trial"], json!({"slot": "b", "left": 3, "tries": 3, "deployment": null}));
+    assert_eq!((&status["slots"]["b"]["version"], &status["slots"]["b"]["state"]), (&json!("2"), &json!("valid")));
+    assert_eq!(scene.json(&["rollback"]), json!({"did": "gave-up", "slot": "b", "phase": "trial", "reboot": true}));
+    assert!(matches!(scene.tell(&["commit"]), Err(Failure::Change(_))));
+    scene.settle(Slot::A);
+    assert_eq!(scene.code(), ExitCode::from(4));
+    let status = scene.json(&["status"]);
+    assert_eq!((&status["rollbacks"], &status["faults"]), (&json!(1), &json!(["no-fallback"])));
+    let told: Vec<_> = status["events"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
+    assert_eq!(told, ["began", "tried", "rolled-back"]);
+    scene.install();
+    assert_eq!(scene.json(&["cancel"])["did"], "cancelled");
+    let (metrics, _) = scene.tell(&["status", "-o", "prometheus"]).unwrap();
+    assert!(String::from_utf8(metrics).unwrap().contains("gg_ota_rollbacks_total 1\n"));
+    assert!(matches!(scene.tell(&["mark", "good", "c"]), Err(Failure::Usage(_))));
+}
+
+#[test]
+fn second_change_is_told_who_is_at_work() {
+    let scene = DeviceScene::new();
+    scene.settle(Slot::A);
+    let _held = UpdateLock::take(Path::new(&scene.path("ota.lock")), "install of x", Busy::GiveUp).unwrap();
+    let Err(failure) = scene.tell(&["commit"]) else { panic!("somebody is at work") };
+    assert!(failure.to_string().contains("install of x"), "{failure}");
+    assert_eq!(scene.code(), ExitCode::SUCCESS, "who only looks waits for nobody");
+}
+
+#[test]
+fn who_may_not_open_the_disk_reads_the_copy() {
+    let scene = DeviceScene::new();
+    scene.settle(Slot::A);
+    scene.install();
+    assert_eq!(scene.json(&["status"])["phase"], "valid");
+    let denied = Failure::Open { path: "x".to_owned(), cause: std::io::ErrorKind::PermissionDenied.into() };
+    assert!(super::status::is_denied(&denied) && denied.advice().is_some());
+    if crate::sys::account::is_root() {
+        eprintln!("skipped: that the copy is read, because root may open everything");
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let lock_out = |mode| std::fs::set_permissions(scene.path("grubenv"), PermissionsExt::from_mode(mode)).unwrap();
+    lock_out(0);
+    assert_eq!(scene.json(&["status"])["phase"], "valid");
+    lock_out(0o600);
+}
+
+#[test]
+fn keys_are_listed_and_counted() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let told = |words: &[&str]| -> (Value, ExitCode) {
+        let words = [&["keys", "-o", "json"], words].concat();
+        let (text, code) = parse(words.iter().map(OsString::from).collect()).unwrap().command.run().unwrap();
+        (serde_json::from_slice(&text).unwrap(), code)
+    };
+    let (keys, code) = told(&["--conf", &path("ota.conf")]);
+    assert_eq!((&keys["roots"][0]["name"], &keys["roots"][0]["standing"]), (&json!("root"), &json!("good")));
+    assert_eq!((&keys["enough"], code), (&json!(true), ExitCode::SUCCESS));
+    let (keys, code) = told(&["--conf", &path("ota.conf"), "--require", "2"]);
+    assert_eq!((&keys["usable"], &keys["enough"], code), (&json!(1), &json!(false), ExitCode::FAILURE));
+    assert_eq!(call(&["keys", "--conf", &path("ota.conf")]), ExitCode::SUCCESS);
 }

@@ -11,7 +11,7 @@ use crate::service::ota::fetch::{self, HttpSource, Patience};
 use crate::service::ota::settings::{Settings, detached_signature};
 use crate::service::ota::trust::verification_time;
 
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 pub(super) struct TrustArguments {
     /// Read this instead of /etc/greengrass/ota.conf
     #[arg(long, value_name = "FILE")]
@@ -31,6 +31,11 @@ pub(super) struct TrustArguments {
 }
 
 impl TrustArguments {
+    /// Those of a command line that is not ours.
+    pub(super) fn of(conf: Option<PathBuf>, keyring: Option<PathBuf>) -> Self {
+        Self { conf, keyring: keyring.into_iter().collect(), ..Self::default() }
+    }
+
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = Settings::load(self.conf.as_deref())?;
         for path in &self.keyring {
@@ -80,7 +85,7 @@ pub(super) fn refused(path: &Path, cause: crate::service::ota::bundle::BundleErr
 }
 
 /// The time that certificates are judged at. A device without a clock is as old as this program.
-fn time(trusted: i64) -> i64 {
+pub(super) fn time(trusted: i64) -> i64 {
     let built = env!("GREENGRASS_BUILD_TIME").parse().unwrap_or(0);
     verification_time(built, trusted, now())
 }

@@ -43,6 +43,14 @@ pub fn verify(key: &PublicKey<'_>, algorithm: Algorithm, message: &[u8], signatu
     UnparsedPublicKey::new(with, bytes).verify(message, signature).map_err(|_| KeyError::False)
 }
 
+/// Whether signatures of this key are looked at, at all.
+pub(super) fn is_usable(key: &PublicKey<'_>) -> Result<(), KeyError> {
+    match key {
+        PublicKey::Rsa(key) => long_enough(key).map(|_| ()),
+        PublicKey::P256(_) | PublicKey::P384(_) | PublicKey::Ed25519(_) => Ok(()),
+    }
+}
+
 fn long_enough(key: &[u8]) -> Result<&[u8], KeyError> {
     let mut reader = Reader::new(key);
     let modulus = reader.inside(der::SEQUENCE).and_then(|mut inside| inside.unsigned()).map_err(|_| KeyError::False)?;

@@ -5,6 +5,7 @@
 //! harm: so a bundle can be signed for old and new keys at once. But a signature that is wrong under a trusted
 //! certificate refuses the whole: somebody has changed something.
 
+pub mod inventory;
 mod key;
 #[cfg(test)]
 pub(crate) mod mint;
@@ -43,6 +44,14 @@ impl Purpose {
             "codesign" | "codesign-rauc" => Some(Self::CodeSign),
             "any" => Some(Self::Any),
             _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SmimeSign => "smimesign",
+            Self::CodeSign => "codesign",
+            Self::Any => "any",
         }
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Paths<'a> {
     }
 
     /// Whether a certificate may be used now, wherever on the path it is.
-    fn is_current(&self, certificate: &Certificate<'_>) -> Result<(), PathError> {
+    pub(super) fn is_current(&self, certificate: &Certificate<'_>) -> Result<(), PathError> {
         let name = || certificate.name();
         if self.time < certificate.not_before {
             return Err(PathError::NotYetValid { name: name() });
