@@ -65,7 +65,7 @@ build() (
 	debian) export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo ;;
 	esac
 	# What a panic would unwind by is not needed where it aborts, and is a tenth of the binary.
-	RUSTFLAGS="${RUSTFLAGS-} -C link-arg=-Wl,-T,$PWD/.ci/no-unwind.ld"
+	RUSTFLAGS="${RUSTFLAGS-} ${panic-} -C link-arg=-Wl,-T,$PWD/.ci/no-unwind.ld"
 	case $std in
 	prebuilt) ;;
 	*)
@@ -91,7 +91,9 @@ compile_init() (
 	# shellcheck disable=SC2030 # for here alone
 	export CARGO_PROFILE_RELEASE_STRIP=symbols
 	if [ "$1" = prebuilt ] && [ -z "${DIST_STD-}" ] && has_source; then
-		build source "$2" --profile init --package gg-init && return
+		# A panic of PID 1 is the kernel's, whose last words have its address; it is not relocated. What it would say
+		# itself, and how, is a fifth of it.
+		panic="-Z unstable-options -C panic=immediate-abort" build source "$2" --profile init --package gg-init && return
 		say "gg-init with a library of its own does not build; taking the ready-made one"
 	fi
 	build "$1" "$2" --profile init --package gg-init
