@@ -5,7 +5,7 @@
 # BusyBox, this machine's own rauc and dbus-daemon with their libraries. Slots are disks that are looked at from outside.
 # The log of the last run stays in target/rauc.
 #
-# shellcheck disable=SC2016 # what is in single quotes, the machine expands
+# shellcheck disable=SC2012,SC2016 # names without spaces; what is in single quotes, the machine expands
 set -eu
 cd "$(dirname "$0")/../.."
 

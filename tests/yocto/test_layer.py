@@ -94,8 +94,9 @@ class Kas(unittest.TestCase):
             jsonschema.validate(build, schema)
             for include in build["header"].get("includes", []):
                 self.assertTrue(os.path.exists(os.path.join(os.path.dirname(path), include)), include)
-            if "target" in build:
-                world.recipe(build["target"])
+            targets = build.get("target", [])
+            for target in [targets] if isinstance(targets, str) else targets:
+                world.recipe(target)
 
 
 import bb  # noqa: E402

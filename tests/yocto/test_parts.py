@@ -10,7 +10,9 @@ import world
 from test_install import PACKAGES, install
 from world import REPOSITORY, World
 
-PARTS = ["check", "cli", "dev", "download", "init", "ota"]
+PARTS = ["check", "cli", "dev", "download", "init", "ota", "rauc"]
+# Packages of their own, and no features of Cargo.
+APART = {"init", "rauc"}
 
 
 def choices():
@@ -26,16 +28,16 @@ class Parts(unittest.TestCase):
             parts = {name for name in data.getVarFlags("PACKAGECONFIG") if name not in ("doc", "defaultval")}
             chosen = data.getVar("PACKAGECONFIG").split()
         self.assertEqual(parts, set(PARTS))
-        self.assertEqual(parts - {"init"}, set(features) - {"default"})
-        # `dev` is for desks.
-        self.assertEqual(set(chosen), set(PARTS) - {"dev"})
+        self.assertEqual(parts - APART, set(features) - {"default"})
+        # `dev` is for desks, `rauc` for devices that had it.
+        self.assertEqual(set(chosen), set(PARTS) - {"dev", "rauc"})
 
     def test_every_choice_parses(self):
         with World("systemd ptest") as there:
             for parts in choices():
                 there.data.setVar("PACKAGECONFIG:pn-greengrass-rs", " ".join(parts))
                 data = there.parse(world.recipe("greengrass-rs"))
-                self.assertEqual(data.getVar("PACKAGECONFIG_CONFARGS").split()[1::2], [part for part in parts if part != "init"])
+                self.assertEqual(data.getVar("PACKAGECONFIG_CONFARGS").split()[1::2], [part for part in parts if part not in APART])
                 self.assertEqual("ca-certificates" in (data.getVar("RDEPENDS:greengrass-rs") or "").split(), "download" in parts)
 
     def test_each_part_is_built_and_installed(self):
@@ -47,11 +49,12 @@ class Parts(unittest.TestCase):
                     self.addCleanup(world.clean, data)
                     daemon, *others = world.read(data.getVar("B") + "/asked").splitlines()
                     self.assertIn("--no-default-features", daemon)
-                    self.assertEqual(re.findall(r" --features (\S+)", daemon), [part for part in parts if part != "init"])
+                    self.assertEqual(re.findall(r" --features (\S+)", daemon), [part for part in parts if part not in APART])
                     self.assertEqual(others, ["--bins --package gg-init"] if "init" in parts else [])
                     packages, left = world.packages(data)
-                    without = {"greengrass-rs-" + part for part in ("cli", "init") if part not in parts}
-                    self.assertEqual(set(packages), set(PACKAGES) - without)
+                    apart = {"greengrass-rs-" + part: part in parts for part in ("cli", "init", "rauc")}
+                    expected = (set(PACKAGES) - set(apart)) | {name for name, there in apart.items() if there}
+                    self.assertEqual(set(packages), expected)
                     self.assertEqual(left, set())
                     world.clean(data)
 
@@ -59,7 +62,7 @@ class Parts(unittest.TestCase):
         with World("systemd") as there:
             there.data.setVar("PACKAGECONFIG:pn-greengrass-rs", "")
             data = install(there, "greengrass-rs", variant="native")
-            self.assertEqual(world.read(data.getVar("B") + "/asked"), "--bins --package greengrass-rs --no-default-features --features check\n")
+            self.assertEqual(world.read(data.getVar("B") + "/asked"), "--bins --package greengrass-rs --no-default-features --features check --features ota\n")
 
 
 if __name__ == "__main__":

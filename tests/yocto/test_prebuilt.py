@@ -56,7 +56,7 @@ class Prebuilt(unittest.TestCase):
             stood_in = {data.getVar("RPROVIDES:" + name): paths for name, paths in packages.items()}
             self.assertEqual(data.getVar("PROVIDES").split(), ["greengrass-rs"])
         own = {path.replace("greengrass-rs", "greengrass-rs-bin") for path in DAEMON} | {UNIT}
-        self.assertEqual(stood_in, dict(PACKAGES, **{"greengrass-rs": own}))
+        self.assertEqual(stood_in, dict(PACKAGES, **{"greengrass-rs": own, "greengrass-rs-rauc": {"/usr/bin/rauc"}}))
         self.assertEqual(left, set())
 
     def test_checker_of_the_build_machine_is_taken_too(self):

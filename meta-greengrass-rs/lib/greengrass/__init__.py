@@ -1,2 +1,2 @@
 # What the classes of this layer need of Python. Build hosts may have one as old as 3.8.
-BBIMPORTS = ["lock", "component"]
+BBIMPORTS = ["bundle", "component", "lock"]

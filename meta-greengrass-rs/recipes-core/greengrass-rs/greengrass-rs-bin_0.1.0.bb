@@ -37,10 +37,12 @@ RPROVIDES:${PN} = "greengrass-rs"
 RPROVIDES:${PN}-cli = "greengrass-rs-cli"
 RPROVIDES:${PN}-conf = "greengrass-rs-conf"
 RPROVIDES:${PN}-init = "greengrass-rs-init"
+RPROVIDES:${PN}-rauc = "greengrass-rs-rauc"
 RCONFLICTS:${PN} = "greengrass-rs"
 RCONFLICTS:${PN}-cli = "greengrass-rs-cli"
 RCONFLICTS:${PN}-conf = "greengrass-rs-conf"
 RCONFLICTS:${PN}-init = "greengrass-rs-init"
+RCONFLICTS:${PN}-rauc += "greengrass-rs-rauc"
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
@@ -51,6 +53,7 @@ do_install() {
 
 do_install:append:class-target() {
     greengrass_install_cli
+    greengrass_install_rauc
     greengrass_install_init ${UNPACKDIR}/${GREENGRASS_RS_TARGET}
     greengrass_install_services
 }

@@ -20,8 +20,8 @@ export CARGO_PROFILE_RELEASE_DEBUG = "1"
 
 # Parts that a device may leave out; all but `init` are features of Cargo by the same name.
 PACKAGECONFIG ??= "check cli download init ota"
-# On the build machine it checks components and kernel configurations.
-PACKAGECONFIG:class-native = "check"
+# On the build machine it checks components and kernel configurations, and makes bundles.
+PACKAGECONFIG:class-native = "check ota"
 # `greengrass check` and `greengrass recipe check`.
 PACKAGECONFIG[check] = "--features check"
 # `greengrass-cli`; greengrass-baked and the ptest need it.
@@ -34,6 +34,8 @@ PACKAGECONFIG[download] = "--features download,,,ca-certificates"
 PACKAGECONFIG[init] = ""
 # `greengrass ota`: updates of the system image.
 PACKAGECONFIG[ota] = "--features ota"
+# The name `rauc`, for scripts that call it: `greengrass ota` in the words of RAUC. Not on a device that has RAUC itself.
+PACKAGECONFIG[rauc] = ""
 
 do_compile() {
     oe_cargo_build --bins --package greengrass-rs --no-default-features ${PACKAGECONFIG_CONFARGS}
@@ -52,11 +54,14 @@ do_install:append:class-target() {
     if ${@bb.utils.contains('PACKAGECONFIG', 'cli', 'true', 'false', d)}; then
         greengrass_install_cli
     fi
+    if ${@bb.utils.contains('PACKAGECONFIG', 'rauc', 'true', 'false', d)}; then
+        greengrass_install_rauc
+    fi
     if ${@bb.utils.contains('PACKAGECONFIG', 'init', 'true', 'false', d)}; then
         greengrass_install_init ${B}/target/${CARGO_TARGET_SUBDIR}
     fi
     greengrass_install_services
 }
 
-# The checker of components and kernel configurations at build time.
+# What checks components and kernel configurations at build time, and makes bundles.
 BBCLASSEXTEND = "native"

@@ -6,3 +6,6 @@ LICENSE = "Apache-2.0"
 inherit core-image greengrass_ab_image
 
 IMAGE_INSTALL += "greengrass-example-hello packagegroup-greengrass"
+
+# Whom the device takes updates from; without the certificates of anybody, it takes none.
+IMAGE_INSTALL += "${@'greengrass-ota-conf' if d.getVar('GREENGRASS_KEYRING_FILE') else ''}"
