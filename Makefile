@@ -12,6 +12,8 @@ ARCH = x86_64
 INIT = busybox
 # KEEP=1: what the device of `make boot` writes stays on its disk.
 KEEP = 0
+# What `make boot` shows by itself: nothing, or `update`.
+DEMO =
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
 FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
@@ -110,9 +112,14 @@ image: setup ## a bootable A/B disk image in target/image; ARCH=aarch64 INIT=sys
 	.ci/dist.sh $(ARCH)-unknown-linux-musl
 	ARCH=$(ARCH) INIT=$(INIT) init/image/build.sh
 
-boot: ## boot it in QEMU, Ctrl-A X ends it; KEEP=1 keeps what the device writes
+boot: ## boot it in QEMU, Ctrl-A X ends it; KEEP=1 keeps what the device writes, DEMO=update shows updates
 	@[ -f target/image/$(ARCH)$(subst -busybox,,-$(INIT))/disk.img ] || $(MAKE) image
+ifeq ($(DEMO),update)
+	@[ -f target/image/$(ARCH)$(subst -busybox,,-$(INIT))/updates.img ] || ARCH=$(ARCH) INIT=$(INIT) init/image/updates.sh
+	@ARCH=$(ARCH) INIT=$(INIT) init/image/demo.sh
+else
 	ARCH=$(ARCH) INIT=$(INIT) KEEP=$(KEEP) init/image/boot.sh
+endif
 
 fuzz: ## fuzz the decoders; TARGET=recipe TIME=60 picks
 	.ci/fuzz.sh seconds=$(TIME) $(TARGET)

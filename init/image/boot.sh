@@ -5,6 +5,7 @@
 # INIT   busybox (default) or systemd, as it was built
 # KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
 # DISK   another disk to boot
+# UPDATES  a second disk, which the device can only read
 # ACCEL  what QEMU computes with; default: the processor of this machine where it can, else TCG
 set -eu
 cd "$(dirname "$0")/../.."
@@ -50,6 +51,8 @@ fi
 [ ! -t 0 ] || say "Ctrl-A X ends the machine, poweroff shuts it down. Firmware and kernel are quiet for some seconds."
 # The last of two processors counts.
 [ "$ACCEL" != kvm ] || set -- "$@" -cpu host
+[ -z "${UPDATES-}" ] || set -- "$@" -drive "file=$UPDATES,format=raw,if=none,id=updates,readonly=on" \
+	-device virtio-blk-pci,drive=updates
 exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \
 	-bios "$image/firmware.fd" -serial mon:stdio \
 	-drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk \

@@ -18,6 +18,9 @@ make_slot() {
 	ln -s greengrass "$slot/usr/bin/greengrassd"
 	ln -s greengrass "$slot/usr/bin/greengrass-cli"
 	install_service greengrassd.conf etc/greengrass/greengrassd.conf
+	sed "s,@ARCH@,$arch,g" "$here/ota.conf" >"$slot/etc/greengrass/ota.conf"
+	# That of a product comes from its build.
+	echo 1 >"$slot/usr/share/greengrass/image-version"
 	add_init
 	add_busybox
 	cat "$tree"/usr/share/ca-certificates/mozilla/*.crt >"$slot/etc/ssl/certs/ca-certificates.crt"

@@ -3,7 +3,7 @@
 #
 # Commands are typed into the shell on the serial line, as a person would. The consoles stay in target/image/<disk>.
 #
-# ONLY   some of: same_bytes x86_64 systemd aarch64
+# ONLY   some of: same_bytes x86_64 systemd aarch64 update
 #
 # shellcheck disable=SC2016 # what is in single quotes, the device expands
 set -eu
@@ -227,7 +227,19 @@ aarch64() {
 	leave
 }
 
-for machine_kind in ${ONLY:-same_bytes x86_64 systemd aarch64}; do
+# The demonstration of `make boot DEMO=update` says itself whether an update was kept, and a bad one given up.
+update() {
+	console=target/image/x86_64/console-demo.log
+	init/image/updates.sh || {
+		say "FAILED: the updates cannot be made"
+		exit 1
+	}
+	CONSOLE=$console init/image/demo.sh >/dev/null || fail "the demonstration of an update"
+	passed=$((passed + 1))
+	say "ok: an update is tried and kept, a bad one is given up"
+}
+
+for machine_kind in ${ONLY:-same_bytes x86_64 systemd aarch64 update}; do
 	"$machine_kind"
 done
 say "all $passed checks passed"
