@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "slots/boot_maps.rs"]
+mod boot_maps;
 #[path = "slots/grub.rs"]
 mod grub;
 #[path = "slots/uboot.rs"]

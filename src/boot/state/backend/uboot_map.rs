@@ -9,7 +9,8 @@
 //! ```
 //!
 //! `=` is set, and looked at to see which row holds; `:=` is only set, for what the boot loader counts; `@tries@` is set,
-//! and looked at never. `left` names the limit and the count, where there are such.
+//! and looked at never. `left` names the limit and the count, where there are such. Double quotes hold a value with spaces
+//! together: `bootcmd="run altnandboot"`.
 
 use crate::slot::Slot;
 use crate::state::medium::Medium;
@@ -60,22 +61,22 @@ impl Map {
             }
             let wrong = MapError::Line(index + 1);
             let (name, rest) = line.split_once('=').ok_or(wrong.clone())?;
-            let words = rest.split_whitespace();
+            let words = words(rest).ok_or(wrong.clone())?;
             let row = match name.trim() {
                 "trial.a" => &mut map.trial[0],
                 "trial.b" => &mut map.trial[1],
                 "confirmed.a" => &mut map.confirmed[0],
                 "confirmed.b" => &mut map.confirmed[1],
                 "left" => {
-                    let [limit, count] = words.collect::<Vec<_>>()[..] else { return Err(wrong) };
-                    map.left = Some((limit.to_owned(), count.to_owned()));
+                    let [limit, count] = &words[..] else { return Err(wrong) };
+                    map.left = Some((limit.clone(), count.clone()));
                     continue;
                 }
                 _ => return Err(wrong),
             };
             for word in words {
-                let assignment = Assignment::parse(word);
-                row.push(assignment.ok_or_else(|| MapError::Assignment(index + 1, word.to_owned()))?);
+                let assignment = Assignment::parse(&word);
+                row.push(assignment.ok_or(MapError::Assignment(index + 1, word))?);
             }
         }
         map.checked()
@@ -133,6 +134,21 @@ impl Assignment {
         let compared = compared && !value.contains(TRIES);
         (!name.is_empty()).then(|| Self { name: name.to_owned(), value: value.to_owned(), compared })
     }
+}
+
+/// None where a quote is not closed.
+fn words(text: &str) -> Option<Vec<String>> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in text.chars() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            _ if letter.is_whitespace() && !is_quoted => words.push(String::new()),
+            _ => words.last_mut()?.push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    (!is_quoted).then_some(words)
 }
 
 /// The backend.
@@ -207,11 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn value_in_quotes_has_spaces() {
+        assert_eq!(words(" a=1\tb=\"run it\"  c:= ").unwrap(), ["a=1", "b=run it", "c:="]);
+    }
+
+    #[test]
     fn table_that_means_nothing_is_refused() {
         assert_eq!(Map::parse("x = y=1"), Err(MapError::Line(1)));
         assert_eq!(Map::parse("trial.a = y"), Err(MapError::Assignment(1, "y".to_owned())));
         assert_eq!(Map::parse("trial.a = y=1"), Err(MapError::Missing("trial.b")));
         assert_eq!(Map::parse("left = one"), Err(MapError::Line(1)));
+        assert_eq!(Map::parse("trial.a = y=\"1 2"), Err(MapError::Line(1)));
         let alike = "trial.a = p=1\ntrial.b = p=2\nconfirmed.a = p=1 q:=1\nconfirmed.b = p=2\n";
         assert_eq!(Map::parse(alike), Err(MapError::Alike("trial.a", "confirmed.a")));
     }
