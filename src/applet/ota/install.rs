@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::progress::Meter;
+use super::state::reboot;
 use super::trust::{TrustArguments, now};
 use super::{Failure, Output};
 use crate::base::report::Report;
@@ -80,7 +82,11 @@ impl Arguments {
             let why = "what this device is must be known: compatible= in /etc/greengrass/ota.conf, or --compatible";
             return Err(Failure::Usage(why.to_owned()));
         };
-        let tell = |event: &Event<'_>| self.tell(event);
+        let meter = Meter::new(self.output);
+        let tell = |event: &Event<'_>| {
+            meter.hear(event);
+            self.tell(event);
+        };
         if !self.slot.is_empty() {
             return self.write_slots(&settings, compatible, &tell);
         }
@@ -107,10 +113,17 @@ impl Arguments {
             now: u64::try_from(now()).unwrap_or(0),
             tell: &tell,
         };
-        let outcome = update.run(&device, &lock)?;
+        let done = update.run(&device, &lock);
+        meter.erase();
+        let outcome = done?;
+        meter.keep(&device, &settings, source.account().map_or(0, |account| account.bytes));
         let result = self.result(outcome, &bundle, source.account());
-        if self.reboot && matches!(outcome, Outcome::Armed(_)) {
-            reboot();
+        if self.reboot
+            && matches!(outcome, Outcome::Armed(_))
+            && let Err(cause) = reboot()
+        {
+            // It is installed all the same.
+            eprintln!("greengrass ota: the machine cannot be rebooted: {cause}");
         }
         Ok(result)
     }
@@ -212,15 +225,6 @@ fn say(value: &serde_json::Value) {
 
 fn line(text: &str) {
     let _ = io::stdout().lock().write_all(format!("{text}\n").as_bytes());
-}
-
-/// Asks the init system, which ends what runs. Where there is no such program the machine is asked itself.
-fn reboot() {
-    let asked = std::process::Command::new("reboot").status();
-    if !asked.is_ok_and(|status| status.success()) {
-        crate::sys::power::sync();
-        let _ = crate::sys::power::end(crate::sys::power::End::Reboot);
-    }
 }
 
 fn slot(text: &str) -> Result<(String, PathBuf), String> {

@@ -4,6 +4,7 @@ mod bundle;
 mod install;
 mod keys;
 mod print;
+mod progress;
 pub mod rauc;
 mod state;
 mod status;

@@ -158,7 +158,7 @@ fn slot(device: &Device, name: &str) -> Result<Slot, Failure> {
 }
 
 /// Asks the init system, or ends the machine where there is none to ask.
-fn reboot() -> io::Result<()> {
+pub(super) fn reboot() -> io::Result<()> {
     match Program::new("reboot").status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(io::Error::other(format!("reboot: {status}"))),

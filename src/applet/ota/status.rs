@@ -229,8 +229,8 @@ fn metrics(overview: &Overview) -> String {
     metric("tries_left", "gauge", "Boots that are left to the trial.", &one(left.into()));
     metric("installs_total", "counter", "Updates that were committed.", &one(record.installs.into()));
     metric("rollbacks_total", "counter", "Updates that were rolled back.", &one(record.rollbacks.into()));
-    metric("bytes_fetched_total", "counter", "Bytes of bundles that were read or fetched.", &one(totals.bytes_fetched));
-    metric("bytes_reused_total", "counter", "Bytes that were on the device already.", &one(totals.bytes_reused));
+    metric("bytes_fetched_total", "counter", "Bytes of bundles that came from servers.", &one(totals.bytes_fetched));
+    metric("bytes_reused_total", "counter", "Bytes of images that the device had already.", &one(totals.bytes_reused));
     let milliseconds = totals.last_duration_milliseconds;
     let seconds = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
     let _ = writeln!(

@@ -10,9 +10,9 @@ use crate::store::file::{self, Backup, FileError};
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Totals {
-    /// That came over the network, or from the file.
+    /// That came from servers.
     pub bytes_fetched: u64,
-    /// That were on the device already.
+    /// That the device had already, in the slot or elsewhere.
     pub bytes_reused: u64,
     /// How long the last installation took, until the slot was read back.
     pub last_duration_milliseconds: u64,
