@@ -174,3 +174,104 @@ fn killed_installation_goes_on_where_it_was() {
     }
     assert!(kept >= 4 * MIB as u64, "{kept} bytes were there");
 }
+
+/// Makes a bundle of one image with a hook program.
+fn hooked(stage: &Stage, name: &str, hooks: &str, of_image: &str, script: &str) -> String {
+    let folder = stage.path(&format!("{name}.folder"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("rootfs.img"), noise(MIB + 1, 3)).unwrap();
+    fs::write(folder.join("hook"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    let manifest = format!(
+        "[update]\ncompatible=board\nversion=3\n[hooks]\nfilename=hook\nhooks={hooks}\n\
+        [image.rootfs]\nfilename=rootfs.img\nhooks={of_image}\n"
+    );
+    fs::write(folder.join("manifest.raucm"), manifest).unwrap();
+    stage.pack(name)
+}
+
+#[test]
+fn hooks_are_run_where_the_settings_allow_it() {
+    let stage = Stage::new();
+    let told = stage.path("told");
+    let script = format!("echo \"$1 $(env | grep ^RAUC_ | sort | tr '\\n' ' ')\" >> {}", told.display());
+    let bundle = hooked(&stage, "told", "install-check", "pre-install;post-install", &script);
+    let refused = stage.install(&[&bundle]);
+    assert!(refused.failure() == "refused" && refused.stderr.contains("allow-hooks"), "{}", refused.stderr);
+    assert!(!told.exists());
+    stage.set("state=files", "state=files\nallow-hooks=true");
+    let done = stage.install(&[&bundle]);
+    assert_eq!(outcome(&done.lines), "armed", "{}", done.stderr);
+    let told = fs::read_to_string(told).unwrap();
+    let words: Vec<_> = told.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(words, ["install-check", "slot-pre-install", "slot-post-install"]);
+    let device = format!("RAUC_SLOT_DEVICE={}", stage.path("rootfs-b").display());
+    for variable in ["RAUC_MF_VERSION=3", "RAUC_SLOT_CLASS=rootfs", "RAUC_SLOT_BOOTNAME=b", &device] {
+        assert!(told.lines().last().unwrap().contains(variable), "{variable} in {told}");
+    }
+    assert!(fs::read_dir(stage.path("data")).unwrap().all(|entry| {
+        let name = entry.unwrap().file_name();
+        name == "state" || name == "slot-b.json"
+    }));
+    stage.slots(Slot::A).cancel(3).unwrap();
+    stage.slots(Slot::A).mark_bad(Slot::B, 3).unwrap();
+    // A bundle that does not want to says why.
+    let unwilling = hooked(&stage, "unwilling", "install-check", "", "echo not on a Sunday >&2; exit 10");
+    let refused = stage.install(&[&unwilling]);
+    assert!(refused.failure() == "refused" && refused.stderr.contains("not on a Sunday"), "{}", refused.stderr);
+    let broken = hooked(&stage, "broken", "", "post-install", "echo oops; exit 3");
+    let failed = stage.install(&[&broken]);
+    assert!(failed.failure() == "unusable" && failed.stderr.contains("code 3: oops"), "{}", failed.stderr);
+    assert!(stage.slot("rootfs", Slot::B)[..MIB].iter().all(|byte| *byte == 0));
+    let own = hooked(&stage, "own", "", "install", "cp \"$RAUC_IMAGE_NAME\" \"$RAUC_SLOT_DEVICE\"");
+    let done = stage.install(&[&own]);
+    assert_eq!(outcome(&done.lines), "armed", "{}", done.stderr);
+    assert!(stage.slot("rootfs", Slot::B).starts_with(&noise(MIB + 1, 3)));
+}
+
+#[test]
+fn archive_becomes_a_file_system_and_a_mounted_slot_is_refused() {
+    let stage = Stage::new();
+    let Some(device) = stage.block_device("rootfs-b", 48 * MIB) else { return };
+    stage.set("[slot.rootfs.1]\n", "[slot.rootfs.1]\ntype=ext4\n");
+    stage.set("bootloader=grub\n", &format!("bootloader=grub\nmountprefix={}\n", stage.path("mnt").display()));
+    let tree = stage.path("tree");
+    fs::create_dir_all(tree.join("usr/bin")).unwrap();
+    fs::write(tree.join("usr/bin/tool"), noise(3 * MIB, 5)).unwrap();
+    std::os::unix::fs::symlink("usr/bin", tree.join("bin")).unwrap();
+    for (name, words) in [("plain.tar", "-cf"), ("packed.tar.gz", "-czf"), ("packed.tar.zst", "-c --zstd -f")] {
+        let folder = stage.path(&format!("{name}.folder"));
+        fs::create_dir(&folder).unwrap();
+        let archive = folder.join(name);
+        let words: Vec<_> = words.split(' ').collect();
+        stage.tool("tar", &words, &[archive.to_str().unwrap(), "--owner=1234", "-C", tree.to_str().unwrap(), "."]);
+        let text = format!("[update]\ncompatible=board\nversion={name}\n[image.rootfs]\nfilename={name}\n");
+        fs::write(folder.join("manifest.raucm"), text).unwrap();
+        let bundle = stage.pack(name);
+        let done = stage.install(&["--no-arm", &bundle]);
+        assert_eq!(outcome(&done.lines), "installed", "{name}: {}", done.stderr);
+        let mounted = device.mounted();
+        let found = mounted.join("usr/bin/tool");
+        assert!(fs::read(&found).unwrap() == noise(3 * MIB, 5), "{name}");
+        let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&found).unwrap());
+        assert_eq!((owner, fs::read_link(mounted.join("bin")).unwrap().to_str()), (1234, Some("usr/bin")));
+        // Whoever mounts it has it: nothing is written under them.
+        let other = stage.bundle("other", "version=9", "", &[("rootfs", &noise(MIB, 1))]);
+        let refused = stage.install(&[&other]);
+        assert!(refused.failure() == "refused" && refused.stderr.contains("in use"), "{}", refused.stderr);
+        device.unmount();
+    }
+    // A bundle that does not fit what is there, and one that does.
+    let large = stage.bundle("large", "version=9", "", &[("rootfs", &vec![1; 49 * MIB])]);
+    let refused = stage.install(&[&large]);
+    assert!(refused.failure() == "refused" && refused.stderr.contains("bytes, and the image"), "{}", refused.stderr);
+    let image = stage.path("squash.folder");
+    fs::create_dir(&image).unwrap();
+    let target = image.join("rootfs.squashfs");
+    stage.tool("mksquashfs", &[tree.to_str().unwrap(), target.to_str().unwrap()], &["-quiet", "-no-progress"]);
+    let text = "[update]\ncompatible=board\nversion=8\n[image.rootfs]\nfilename=rootfs.squashfs\n";
+    fs::write(image.join("manifest.raucm"), text).unwrap();
+    let done = stage.install(&[&stage.pack("squash")]);
+    assert_eq!(outcome(&done.lines), "armed", "{}", done.stderr);
+    let squashfs = fs::read(target).unwrap();
+    assert!(device.bytes(squashfs.len()) == squashfs);
+}

@@ -21,6 +21,8 @@ pub const REPORT: &str = "/run/greengrass/boot";
 
 /// Held by whoever changes the state of the slots: flock(2).
 pub const OTA_LOCK: &str = "/run/greengrass/ota.lock";
+/// Where a slot is mounted while something is done in it, seen by nobody else.
+pub const OTA_MOUNT: &str = "/run/greengrass/slot-at-work";
 /// What is known of updates and must last: `slot-a.json`, `slot-b.json`, indexes.
 pub const OTA: &str = "/data/ota";
 

@@ -13,6 +13,7 @@ pub mod scratch;
 pub mod slot_device;
 pub mod slot_index;
 pub mod socket_file;
+pub mod tar;
 pub mod tree;
 pub mod update_lock;
 

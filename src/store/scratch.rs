@@ -43,7 +43,7 @@ pub struct Momentary {
 impl Momentary {
     /// Makes it below `parent`, with empty directories of these names.
     pub fn below(parent: &Path, names: &[&str]) -> io::Result<Self> {
-        let path = parent.join(format!(".greengrass-check-{}", std::process::id()));
+        let path = parent.join(format!(".greengrass-{}", std::process::id()));
         match fs::remove_dir_all(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
             // What a predecessor with our number left when it was killed.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 /// Names given to it are single names: with a slash in one, the promise of the module does not hold.
 #[derive(Clone, Debug)]
@@ -70,6 +70,68 @@ impl Directory {
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&*self.0)?)
     }
+
+    /// Makes a symbolic link; what it says is looked at by nobody: symlinkat(2).
+    pub fn symlink(&self, says: &OsStr, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::symlinkat(says, &*self.0, name)?)
+    }
+
+    /// Gives what `from` has of this name a second name here; a symbolic link is not followed: linkat(2).
+    pub fn link(&self, from: &Self, old: &OsStr, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&*from.0, old, &*self.0, name, AtFlags::empty())?)
+    }
+
+    /// Makes a device node or a pipe, readable by its owner alone: mknodat(2).
+    pub fn make_node(&self, name: &OsStr, node: Node) -> io::Result<()> {
+        let (kind, number) = match node {
+            Node::Character(major, minor) => (FileType::CharacterDevice, rustix::fs::makedev(major, minor)),
+            Node::Block(major, minor) => (FileType::BlockDevice, rustix::fs::makedev(major, minor)),
+            Node::Pipe => (FileType::Fifo, 0),
+        };
+        Ok(rustix::fs::mknodat(&*self.0, name, kind, Mode::RUSR | Mode::WUSR, number)?)
+    }
+
+    /// Gives what has this name to somebody, a symbolic link itself: fchownat(2). It may clear bits of the mode.
+    pub fn give(&self, name: &OsStr, uid: u32, gid: u32) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        Ok(rustix::fs::chownat(&*self.0, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// The mode of what has this name, which is known to be no symbolic link: fchmodat(2).
+    pub fn set_mode_of(&self, name: &OsStr, mode: u32) -> io::Result<()> {
+        Ok(rustix::fs::chmodat(&*self.0, name, Mode::from_raw_mode(mode), AtFlags::empty())?)
+    }
+
+    /// When it was last changed, a symbolic link itself: utimensat(2).
+    pub fn set_time_of(&self, name: &OsStr, seconds: i64) -> io::Result<()> {
+        let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
+        let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+        Ok(rustix::fs::utimensat(&*self.0, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// An extended attribute of the directory itself: fsetxattr(2).
+    pub fn set_attribute(&self, name: &OsStr, value: &[u8]) -> io::Result<()> {
+        set_attribute(&*self.0, name, value)
+    }
+
+    /// Gives the directory itself to somebody: fchown(2).
+    pub fn give_itself(&self, uid: u32, gid: u32) -> io::Result<()> {
+        Ok(rustix::fs::fchown(&*self.0, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
+    }
+}
+
+/// Something in a directory that is neither file, directory nor link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Node {
+    /// Major and minor number.
+    Character(u32, u32),
+    Block(u32, u32),
+    Pipe,
+}
+
+/// Sets an extended attribute of an open file: fsetxattr(2).
+pub fn set_attribute(of: impl std::os::fd::AsFd, name: &OsStr, value: &[u8]) -> io::Result<()> {
+    Ok(rustix::fs::fsetxattr(of, name, value, rustix::fs::XattrFlags::empty())?)
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);

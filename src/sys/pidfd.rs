@@ -2,7 +2,9 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags};
 
 /// Opens a process, close-on-exec: `pidfd_open(2)`.
@@ -15,4 +17,19 @@ pub fn open(pid: i32) -> io::Result<OwnedFd> {
         rustix::io::Errno::INVAL => rustix::process::pidfd_open(pid, PidfdFlags::empty()),
         other => Err(other),
     })?)
+}
+
+/// Waits until a child has ended, at most so long; whether it has: `poll(2)`. It is still to be reaped.
+pub fn ended_within(child: i32, limit: Duration) -> io::Result<bool> {
+    let process = open(child)?;
+    let start = Instant::now();
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(cause) => return Err(cause.into()),
+        }
+    }
 }

@@ -43,6 +43,18 @@ pub fn send(pid: i32, what: Send) -> io::Result<bool> {
     }
 }
 
+/// Ends a process group, of which the leader was a child of ours: `killpg(3)`. `Ok(false)` if there is none (any more).
+pub fn kill_group(leader: i32) -> io::Result<bool> {
+    if leader <= 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the number of one ordinary group"));
+    }
+    match signal::killpg(Pid::from_raw(leader), Signal::SIGKILL) {
+        Ok(()) => Ok(true),
+        Err(nix::Error::ESRCH) => Ok(false),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
 /// Signals as something to read: all of them blocked, those we care about readable: `signalfd(2)`.
 #[derive(Debug)]
 pub struct Inbox(SignalFd);

@@ -25,6 +25,7 @@ mod scalar_text;
 pub mod shadow_name;
 pub mod state;
 pub mod strict_json;
+pub mod tar;
 pub mod topic;
 pub mod variables;
 pub mod version;

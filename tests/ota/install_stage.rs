@@ -112,8 +112,63 @@ impl Stage {
         fs::write(self.path("ota.conf"), text.replace(&was, &is)).unwrap();
     }
 
+    /// Changes the settings.
+    pub fn set(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("ota.conf")).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(self.path("ota.conf"), text.replace(from, to)).unwrap();
+    }
+
     pub fn slot(&self, class: &str, slot: Slot) -> Vec<u8> {
         fs::read(self.path(&format!("{class}-{}", slot.name()))).unwrap()
+    }
+}
+
+/// A loop device.
+pub struct Loop {
+    path: String,
+    mount_point: PathBuf,
+}
+
+impl Stage {
+    /// Makes a slot a block device; none where we may not, and says so.
+    pub fn block_device(&self, name: &str, size: usize) -> Option<Loop> {
+        fs::File::create(self.path(name)).unwrap().set_len(size as u64).unwrap();
+        let made = Command::new("losetup").args(["--find", "--show"]).arg(self.path(name)).output();
+        let path = made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap());
+        let Some(path) = path else {
+            eprintln!("skipped: no loop device can be made (it takes root, and losetup)");
+            return None;
+        };
+        let (path, mount_point) = (path.trim().to_owned(), self.path("seen"));
+        fs::create_dir(&mount_point).unwrap();
+        self.set(&format!("device={}", self.path(name).display()), &format!("device={path}"));
+        Some(Loop { path, mount_point })
+    }
+}
+
+impl Loop {
+    pub fn mounted(&self) -> &PathBuf {
+        let done = Command::new("mount").args(["-o", "ro", &self.path]).arg(&self.mount_point).status().unwrap();
+        assert!(done.success(), "{} can be mounted", self.path);
+        &self.mount_point
+    }
+
+    pub fn unmount(&self) {
+        assert!(Command::new("umount").arg(&self.mount_point).status().unwrap().success());
+    }
+
+    pub fn bytes(&self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        fs::File::open(&self.path).unwrap().take(length as u64).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.mount_point).stderr(Stdio::null()).status();
+        let _ = Command::new("losetup").args(["--detach", &self.path]).status();
     }
 }
 

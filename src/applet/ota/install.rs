@@ -1,6 +1,6 @@
 //! `greengrass ota install`: verify a bundle, write its images into slots, and have the next boot try them.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,10 +13,11 @@ use crate::base::report::Report;
 use crate::boot::state::backend::MOST_TRIES;
 use crate::service::ota::bundle::Bundle;
 use crate::service::ota::device::Device;
+use crate::service::ota::events;
 use crate::service::ota::fetch::Account;
 use crate::service::ota::install::Existing;
 use crate::service::ota::settings::{Greengrass, Settings};
-use crate::service::ota::update::{self, After, Event, Outcome, Same, Target, Update, manifest_hash};
+use crate::service::ota::update::{self, After, Allowed, Event, Outcome, Same, Target, Update, Write, manifest_hash};
 use crate::store::update_lock::{Busy, UpdateLock, UpdateLockError};
 use crate::sys::priority;
 use crate::wire::bundle::manifest::hex;
@@ -65,6 +66,9 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<Vec<u8>, Failure> {
         let done = self.install();
+        if let (true, Err(failure @ Failure::Update(_))) = (self.slot.is_empty(), &done) {
+            events::tell(events::Event::InstallFailed, &[("why", &Report(failure))]);
+        }
         if let (Output::Json, Err(failure)) = (self.output, &done) {
             let message = Report(failure).to_string();
             say(&serde_json::json!({
@@ -140,19 +144,16 @@ impl Arguments {
         let device = policy::Device { compatible, floor: self.floor, ..policy::Device::default() };
         bundle.manifest.policy.judge(&bundle.manifest.compatible, &device)?;
         tell(&verified(&bundle));
-        let target = |(class, path): &(String, PathBuf)| Target {
-            class: class.clone(),
-            name: class.clone(),
-            path: path.clone(),
-            kind: "raw".to_owned(),
-        };
-        let targets: Vec<Target> = self.slot.iter().map(target).collect();
-        let prepared = update::jobs(&bundle, &*source, &targets, &[]).map_err(update::UpdateError::from)?;
-        update::write(&bundle, &*source, &prepared, Existing::Overwrite, settings.greengrass.rate_limit, tell)?;
+        let targets: Vec<Target> = self.slot.iter().map(|(class, path)| Target::plain(class, path.clone())).collect();
+        let allowed = Allowed { hooks: false, ..settings.allowed() };
+        let mut jobs = update::jobs(&bundle, &*source, &targets, &[], allowed).map_err(update::UpdateError::from)?;
+        let (existing, rate_limit) = (Existing::Overwrite, settings.greengrass.rate_limit);
+        Write { bundle: &bundle, source: &*source, existing, rate_limit, hooks: None, tell }.run(&mut jobs)?;
         Ok(Vec::new())
     }
 
     fn tell(&self, event: &Event<'_>) {
+        self.log(event);
         if self.output == Output::Json {
             return say(&event.json());
         }
@@ -161,6 +162,24 @@ impl Arguments {
             let rate = *size as f64 / seconds.max(1e-6) / 1e6;
             let path = path.display();
             line(&format!("{path}: {size} bytes written and read back in {seconds:.2} s, {rate:.0} MB/s"));
+        }
+    }
+
+    /// What the fleet hears. Nothing of a slot that somebody named: that is no update of this device.
+    fn log(&self, event: &Event<'_>) {
+        if !self.slot.is_empty() {
+            return;
+        }
+        match event {
+            Event::Planned { slot, .. } => {
+                let bundle = origin(&self.bundle.to_string_lossy());
+                events::tell(events::Event::InstallBegun, &[("slot", &slot.name()), ("bundle", &bundle)]);
+            }
+            Event::Installed { slot } => events::tell(events::Event::Written, &[("slot", &slot.name())]),
+            Event::Armed { slot, tries } => {
+                events::tell(events::Event::Armed, &[("slot", &slot.name()), ("tries", tries)]);
+            }
+            _ => {}
         }
     }
 
@@ -224,7 +243,7 @@ fn say(value: &serde_json::Value) {
 }
 
 fn line(text: &str) {
-    let _ = io::stdout().lock().write_all(format!("{text}\n").as_bytes());
+    let _ = io::Write::write_all(&mut io::stdout().lock(), format!("{text}\n").as_bytes());
 }
 
 fn slot(text: &str) -> Result<(String, PathBuf), String> {

@@ -6,6 +6,7 @@ use super::fetch::Streaming;
 use super::layout::Place;
 use super::trial::HealthSettings;
 use super::trust::{Lists, Purpose, Trust};
+use super::update::Allowed;
 use crate::boot::places;
 use crate::boot::slot::Slot;
 use crate::boot::state::device::Kind;
@@ -128,6 +129,12 @@ impl Settings {
             "grub" if self.is_of_rauc => Some(Kind::GrubRauc),
             word => Kind::parse(word),
         }
+    }
+
+    /// What may be done for a bundle, and where.
+    pub fn allowed(&self) -> Allowed<'_> {
+        let mount_point = self.mount_prefix.as_deref().unwrap_or(Path::new(places::OTA_MOUNT));
+        Allowed { hooks: self.greengrass.allow_hooks, mount_point }
     }
 
     /// The rest of the section is RAUC's, and about what is not done here.

@@ -23,6 +23,7 @@ pub mod pem;
 pub mod policy;
 pub mod signature;
 pub mod squashfs;
+pub mod stream;
 pub mod trailer;
 pub mod verity;
 

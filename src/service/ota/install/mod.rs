@@ -12,9 +12,12 @@
 //! blocks is shared. Memory is two pieces a thread, whatever the image is.
 
 mod aligned;
+pub mod archive;
 mod pace;
+mod stream;
 
 pub use pace::Paced;
+pub use stream::FileStream;
 
 use std::io;
 use std::num::NonZero;
@@ -30,6 +33,7 @@ use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Rea
 use crate::store::slot_device::{ALIGNMENT, SlotDevice};
 use crate::wire::bundle::manifest::{Image, Kind};
 pub(super) use aligned::Aligned;
+use archive::ArchiveError;
 
 /// Threads at most: more than a small device's cores, and few enough for its memory.
 const MAX_THREADS: usize = 3;
@@ -92,13 +96,12 @@ impl<'a> Parts<'a> {
         capacity: Option<u64>,
     ) -> Result<Self, InstallError> {
         let not_installable = |why| InstallError::Kind { slot_class: image.slot_class.clone(), why };
-        match image.kind {
-            Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => {}
-            Kind::Tar | Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs nor vfat")),
-        }
-        if !image.hooks.is_empty() {
-            return Err(not_installable("it has hooks, which are not allowed here"));
-        }
+        // An archive is no bigger or smaller than what it unpacks to.
+        let capacity = match image.kind {
+            Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => capacity,
+            Kind::Tar => None,
+            Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs, vfat nor tar")),
+        };
         let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
             return Err(not_installable("the manifest names no file and SHA-256 for it"));
         };
@@ -117,7 +120,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes one image of the bundle into a slot, and returns how many bytes it has. `report` is called from any thread.
+/// Writes one image of the bundle into a slot as it is, and returns how many bytes it has. `report` is called from any thread.
 ///
 /// The caller has recorded that the slot is being written, and that nobody starts it.
 pub fn install(
@@ -327,7 +330,7 @@ fn padded(at: u64, length: usize, slot: &dyn SlotDevice) -> usize {
 }
 
 /// Makes the slot nothing that anybody would mount or boot.
-fn wipe(slot: &dyn SlotDevice, size: u64) -> Result<(), InstallError> {
+pub fn wipe(slot: &dyn SlotDevice, size: u64) -> Result<(), InstallError> {
     let length = usize::try_from(size).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
     let mut zeros = Aligned::new(MAX_CHUNK);
     let whole = padded(0, length, slot);
@@ -360,6 +363,8 @@ pub enum InstallError {
     },
     #[error("the slot does not hold what was written to it, or the image is not the one in the manifest")]
     Digest,
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     #[error("a thread of the installation ended too early")]
     Thread,
 }

@@ -130,8 +130,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         |image: &mut Image| image.size += 1,
         |image: &mut Image| image.sha256 = None,
         |image: &mut Image| image.filename = None,
-        |image: &mut Image| image.kind = Kind::Tar,
-        |image: &mut Image| image.hooks = vec!["post-install".into()],
+        |image: &mut Image| image.kind = Kind::Other,
     ] {
         let mut image = made.bundle.manifest.images[0].clone();
         change(&mut image);

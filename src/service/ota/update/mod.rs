@@ -9,28 +9,29 @@
 //! is there. Called again with the same bundle it does what is left to do: it goes on where it was cut, or just arms.
 
 mod event;
+mod hooks;
 mod prepare;
+mod write;
 
 pub use event::{Event, Failure, Outcome};
-pub use prepare::{Job, PrepareError, Target, jobs};
+pub use hooks::{HookError, Hooks};
+pub use prepare::{Allowed, Job, PrepareError, Target, jobs};
+pub use write::Write;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use ring::digest;
 
 use super::adaptive::Seeds;
 use super::bundle::{Bundle, Source};
 use super::device::{Device, DeviceError, node};
-use super::install::{self, Existing, InstallError, Paced, Phase};
+use super::install::{Existing, InstallError};
 use super::installed::{BundleFacts, Installed, InstalledImage};
 use super::settings::{Settings, StatePlace};
 use crate::boot::slot::Slot;
 use crate::boot::state::machine::{Candidate, Phase as SlotPhase};
 use crate::boot::state::slots::{Moment, Progress, SlotsError, Status, Then};
 use crate::store::file::FileError;
-use crate::store::slot_device::SlotDevice;
 use crate::store::update_lock::UpdateLock;
 use crate::wire::bundle::manifest::hex;
 use crate::wire::bundle::policy::PolicyError;
@@ -97,7 +98,7 @@ impl Update<'_> {
         let policy = &self.bundle.manifest.policy;
         policy.judge(&self.bundle.manifest.compatible, &committed)?;
         let target = status.record.ok.other();
-        let jobs = self.ask(device, target)?;
+        let (mut jobs, hooks) = self.ask(device, target)?;
         let candidate = Candidate {
             version: self.bundle.manifest.version.clone().unwrap_or_default(),
             manifest,
@@ -111,7 +112,16 @@ impl Update<'_> {
         if plan.progress != Progress::Complete {
             // An image of this very manifest may be there for the greater part, however it was left.
             let existing = if is_this(plan.target) { Existing::Compare } else { Existing::Overwrite };
-            write(self.bundle, self.source, &jobs, existing, self.settings.greengrass.rate_limit, self.tell)?;
+            let rate_limit = self.settings.greengrass.rate_limit;
+            Write {
+                bundle: self.bundle,
+                source: self.source,
+                existing,
+                rate_limit,
+                hooks: hooks.as_ref(),
+                tell: self.tell,
+            }
+            .run(&mut jobs)?;
             self.facts(&jobs, &manifest).write(device.data(), plan.target)?;
             device.slots().mark_written(self.now)?;
         }
@@ -132,16 +142,17 @@ impl Update<'_> {
         Ok(Outcome::Armed(slot))
     }
 
-    /// Where each image goes, and whether it can.
-    fn ask<'b>(&'b self, device: &Device, target: Slot) -> Result<Vec<Job<'b>>, UpdateError> {
+    /// Where each image goes, whether it can, and whether the bundle wants to.
+    fn ask<'b>(&'b self, device: &Device, target: Slot) -> Result<(Vec<Job<'b>>, Option<Hooks>), UpdateError> {
         let mut targets = Vec::new();
         for place in device.layout().places(target) {
             let (name, path) = (place.name.clone(), node(place)?);
             if place.read_only {
                 return Err(PrepareError::ReadOnly { slot: name }.into());
             }
-            let (class, kind) = (place.class.clone(), place.kind.clone());
-            targets.push(Target { class, name, path, kind });
+            let (bootname, parent) = (place.bootname.clone(), place.parent.clone());
+            let (class, kind, mkfs_options) = (place.class.clone(), place.kind.clone(), place.mkfs_options.clone());
+            targets.push(Target { class, name, path, kind, bootname, parent, mkfs_options });
         }
         let running: Vec<PathBuf> =
             device.layout().places(target.other()).iter().filter_map(|place| node(place).ok()).collect();
@@ -150,7 +161,8 @@ impl Update<'_> {
         {
             return Err(PrepareError::TooLarge { size: self.bundle.size, limit }.into());
         }
-        let mut jobs = jobs(self.bundle, self.source, &targets, &running)?;
+        let allowed = self.settings.allowed();
+        let mut jobs = jobs(self.bundle, self.source, &targets, &running, allowed)?;
         for job in &mut jobs {
             let class = &job.image.slot_class;
             let path = |slot| Seeds::path(device.data(), slot, class);
@@ -161,16 +173,21 @@ impl Update<'_> {
         if !jobs.iter().any(|job| job.image.slot_class == system) {
             return Err(PrepareError::NoSystem { class: system }.into());
         }
-        Ok(jobs)
+        let hooks = Hooks::take(self.bundle, self.source, device.data(), allowed.mount_point, self.compatible);
+        let hooks = hooks.map_err(PrepareError::from)?;
+        if let Some(hooks) = &hooks {
+            hooks.check().map_err(PrepareError::from)?;
+        }
+        Ok((jobs, hooks))
     }
 
     fn facts(&self, jobs: &[Job<'_>], manifest: &[u8; 32]) -> Installed {
         let own = &self.bundle.manifest;
         let deployment = String::from_utf8_lossy(&self.deployment).trim_end_matches('\0').to_owned();
         let image = |job: &Job<'_>| InstalledImage {
-            slot: job.slot.clone(),
+            slot: job.target.name.clone(),
             class: job.image.slot_class.clone(),
-            device: job.path.display().to_string(),
+            device: job.target.path.display().to_string(),
             kind: job.image.kind.as_str().to_owned(),
             sha256: job.image.sha256.map(|digest| hex(&digest)).unwrap_or_default(),
             size: job.image.size,
@@ -212,47 +229,6 @@ pub fn status(device: &Device, now: u64) -> Result<Status, SlotsError> {
     }
 }
 
-/// Writes all images, in this order; at most so many bytes a second are moved.
-pub fn write(
-    bundle: &Bundle,
-    source: &dyn Source,
-    jobs: &[Job<'_>],
-    existing: Existing,
-    rate_limit: Option<u64>,
-    tell: &(dyn Fn(&Event) + Sync),
-) -> Result<(), UpdateError> {
-    // Each byte is written, and read back.
-    let total_all: u64 = jobs.iter().map(|job| job.image.size.saturating_mul(2)).fold(0, u64::saturating_add);
-    let mut before = 0;
-    for job in jobs {
-        let begin = Instant::now();
-        let (image, size) = (job.image, job.image.size);
-        let (kept, reused) = (AtomicU64::new(0), AtomicU64::new(0));
-        let percent = AtomicU64::new(u64::MAX);
-        let report = |progress: install::Progress| {
-            let earlier = if progress.phase == Phase::ReadBack { before + size } else { before };
-            let done_all = earlier.saturating_add(progress.done);
-            let now = u64::try_from(u128::from(done_all) * 100 / u128::from(total_all.max(1))).unwrap_or(100);
-            // Another thread may tell the same; one that is told less matters to nobody.
-            if percent.swap(now, Ordering::Relaxed) != now {
-                let class = &image.slot_class;
-                tell(&Event::Progress { class, phase: progress.phase, done: progress.done, total: size, percent: now });
-            }
-            kept.store(progress.kept, Ordering::Relaxed);
-            reused.store(progress.reused, Ordering::Relaxed);
-        };
-        let paced = rate_limit.map(|rate| Paced::new(&job.device, rate));
-        let slot: &dyn SlotDevice = paced.as_ref().map_or(&job.device, |paced| paced);
-        let (slot_name, path) = (&job.slot, &job.path);
-        install::install(bundle, source, image, slot, existing, &job.seeds, &report)
-            .map_err(|cause| UpdateError::Write { slot: slot_name.clone(), path: path.clone(), cause })?;
-        before += size.saturating_mul(2);
-        let (kept, reused) = (kept.into_inner(), reused.into_inner());
-        tell(&Event::Image { class: &image.slot_class, path, size, kept, reused, elapsed: begin.elapsed() });
-    }
-    Ok(())
-}
-
 /// Of this installation: no two are alike.
 fn transaction() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
@@ -276,6 +252,13 @@ pub enum UpdateError {
         #[source]
         cause: InstallError,
     },
+    #[error("slot {slot} ({}) was left by a hook, and is not booted; install again", path.display())]
+    Hook {
+        slot: String,
+        path: PathBuf,
+        #[source]
+        cause: HookError,
+    },
     #[error("what was installed cannot be noted; make room and install again")]
     Note(#[from] FileError),
 }
@@ -288,7 +271,7 @@ impl UpdateError {
             Self::Slots(SlotsError::Refused(Refusal::Busy(_) | Refusal::Unsettled)) => Failure::Busy,
             Self::Policy(_) | Self::Prepare(_) | Self::Slots(SlotsError::Refused(_)) => Failure::Refused,
             Self::Device(_) | Self::Slots(_) => Failure::Device,
-            Self::Write { .. } | Self::Note(_) => Failure::Unusable,
+            Self::Write { .. } | Self::Hook { .. } | Self::Note(_) => Failure::Unusable,
         }
     }
 }

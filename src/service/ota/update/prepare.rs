@@ -1,13 +1,15 @@
 //! Everything that is asked before the first byte is written: which image goes where, and whether it can.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::adaptive::Seeds;
 use super::super::bundle::{Bundle, Source};
+use super::super::install::archive::FileSystem;
 use super::super::install::{self, InstallError};
+use super::hooks::{HookError, Moment};
 use crate::store::slot_device::{self, SlotDevice, Target as SlotTarget};
-use crate::wire::bundle::manifest::{Image, Manifest};
+use crate::wire::bundle::manifest::{Image, Kind, Manifest};
 
 /// A place that an image may be written to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,15 +20,44 @@ pub struct Target {
     pub path: PathBuf,
     /// RAUC's type of the slot.
     pub kind: String,
+    /// For hooks, and for `mkfs`.
+    pub bootname: Option<String>,
+    pub parent: Option<String>,
+    pub mkfs_options: Vec<String>,
+}
+
+impl Target {
+    /// Of a device that somebody names.
+    pub fn plain(class: &str, path: PathBuf) -> Self {
+        Self {
+            class: class.to_owned(),
+            name: class.to_owned(),
+            path,
+            kind: "raw".to_owned(),
+            bootname: None,
+            parent: None,
+            mkfs_options: Vec::new(),
+        }
+    }
+}
+
+/// What the settings allow.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    pub hooks: bool,
+    /// Where a slot is mounted while something is done in it.
+    pub mount_point: &'a Path,
 }
 
 /// One image on its way: it is asked for, and the slot is open and nobody else's.
 #[derive(Debug)]
 pub struct Job<'a> {
     pub image: &'a Image,
-    pub slot: String,
-    pub path: PathBuf,
-    pub device: SlotTarget,
+    pub target: Target,
+    /// Not there while somebody else works on it in our name.
+    pub device: Option<SlotTarget>,
+    /// For an archive.
+    pub file_system: Option<FileSystem>,
     /// What the device may have of it.
     pub seeds: Seeds,
 }
@@ -41,8 +72,9 @@ pub fn jobs<'a>(
     source: &dyn Source,
     targets: &[Target],
     running: &[PathBuf],
+    allowed: Allowed<'_>,
 ) -> Result<Vec<Job<'a>>, PrepareError> {
-    let images = images(&bundle.manifest)?;
+    let images = images(&bundle.manifest, allowed)?;
     let is_known = |image: &&&Image| targets.iter().any(|target| target.class == image.slot_class);
     if let Some(image) = images.iter().find(|image| !is_known(image)) {
         return Err(PrepareError::NoSlot { class: image.slot_class.clone() });
@@ -68,18 +100,28 @@ pub fn jobs<'a>(
         taken.push(number);
         let device = SlotTarget::open(&path).map_err(fault)?;
         let refused = |cause| PrepareError::Image { class: image.slot_class.clone(), cause };
-        install::check(bundle, source, image, device.capacity()).map_err(refused)?;
-        jobs.push(Job { image, slot, path, device, seeds: Seeds::default() });
+        let mut file_system = None;
+        if !Moment::Instead.is_in(image) {
+            install::check(bundle, source, image, device.capacity()).map_err(refused)?;
+            if image.kind == Kind::Tar {
+                if device.capacity().is_none() {
+                    return Err(PrepareError::NoDevice { slot, path });
+                }
+                let made = FileSystem::find(&target.kind, &target.mkfs_options, allowed.mount_point);
+                file_system = Some(made.map_err(|cause| refused(cause.into()))?);
+            }
+        }
+        jobs.push(Job { image, target: target.clone(), device: Some(device), file_system, seeds: Seeds::default() });
     }
     Ok(jobs)
 }
 
 /// The images that are for this device, and no program that must run for it.
-fn images(manifest: &Manifest) -> Result<Vec<&Image>, PrepareError> {
+fn images<'a>(manifest: &'a Manifest, allowed: Allowed<'_>) -> Result<Vec<&'a Image>, PrepareError> {
     if manifest.handler.is_some() {
         return Err(PrepareError::Handler);
     }
-    if manifest.hook.is_some() {
+    if manifest.hook.is_some() && !allowed.hooks {
         return Err(PrepareError::Hooks);
     }
     if let Some(image) = manifest.images.iter().find(|image| image.variant.is_some()) {
@@ -122,6 +164,10 @@ pub enum PrepareError {
         #[source]
         cause: InstallError,
     },
+    #[error("the slot {slot} ({}) is no block device, and an archive is unpacked into one", path.display())]
+    NoDevice { slot: String, path: PathBuf },
+    #[error(transparent)]
+    Hook(#[from] HookError),
     #[error("the bundle has {size} bytes, and max-bundle-size is {limit}")]
     TooLarge { size: u64, limit: u64 },
 }
