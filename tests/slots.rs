@@ -4,6 +4,8 @@
 
 #[path = "slots/boot_maps.rs"]
 mod boot_maps;
+#[path = "slots/gpt.rs"]
+mod gpt;
 #[path = "slots/grub.rs"]
 mod grub;
 #[path = "slots/uboot.rs"]

@@ -128,7 +128,7 @@ pub const TABLE: &[Setting] = &[
     },
     Setting {
         name: "backend",
-        values: "auto, none, grub, grub-rauc, uboot, uboot-map, init-switch",
+        values: "auto, none, grub, grub-rauc, uboot, uboot-map, gpt, bootcount-file, init-switch",
         default: "auto",
         about: "Who keeps which slot boots; auto is GRUB where it says what it loaded, else nobody.",
         set: |settings, value| {

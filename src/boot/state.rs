@@ -21,6 +21,7 @@ pub mod backend;
 mod crc;
 pub mod device;
 pub mod fat;
+pub mod gpt;
 pub mod grubenv;
 pub mod machine;
 pub mod medium;

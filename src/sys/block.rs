@@ -40,6 +40,13 @@ impl Device {
         }
         Ok(node)
     }
+
+    /// The disk that this is a partition of: its directory is the one above.
+    pub fn disk(&self) -> io::Result<Self> {
+        let own = Path::new("/sys/class/block").join(self.name.replace('/', "!")).canonicalize()?;
+        let above = own.with_file_name("uevent");
+        Ok(parse(&fs::read_to_string(above)?))
+    }
 }
 
 /// The major number of a device: `major(3)`.

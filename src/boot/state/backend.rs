@@ -1,12 +1,16 @@
 //! What a boot loader keeps of the slots, and the two things that are ever told it. Its environment is the commit
 //! point of an update: what stands there is what boots.
 
+mod bootcount_file;
+mod gpt;
 mod grub;
 mod grub_rauc;
 mod init_switch;
 mod uboot;
 mod uboot_map;
 
+pub use bootcount_file::{BootcountFile, CountFile};
+pub use gpt::Gpt;
 pub use grub::{Grub, GrubEnvironment};
 pub use grub_rauc::GrubRauc;
 pub use init_switch::{InitSwitch, choose};
@@ -18,6 +22,7 @@ use std::io;
 use crate::slot::Slot;
 
 use super::fat::FatError;
+use super::gpt::GptError;
 use super::grubenv::GrubenvError;
 use super::store::StoreError;
 use super::uboot::UbootError;
@@ -93,10 +98,12 @@ pub enum BackendError {
     Read(&'static str, #[source] io::Error),
     #[error("cannot write the environment of {0}")]
     Write(&'static str, #[source] io::Error),
-    #[error("cannot find gg/grubenv on gg-esp")]
+    #[error("cannot find the boot loader's file on gg-esp")]
     Locate(#[source] FatError),
     #[error("cannot make gg/grubenv anew on gg-esp")]
     Make(#[source] FatError),
+    #[error("cannot use the partition table")]
+    Table(#[source] GptError),
     #[error("the environment of {0} cannot hold it")]
     Grubenv(&'static str, #[source] GrubenvError),
     #[error("the environment of U-Boot cannot hold it")]

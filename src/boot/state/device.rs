@@ -12,9 +12,10 @@ use crate::places::label;
 use crate::slot::Slot;
 
 use super::backend::{
-    Backend, BackendError, Grub, GrubEnvironment, GrubRauc, InitSwitch, LOCK, Map, MapError, Uboot, UbootEnvironment,
-    UbootMap,
+    Backend, BackendError, BootcountFile, CountFile, Gpt, Grub, GrubEnvironment, GrubRauc, InitSwitch, LOCK, Map,
+    MapError, Uboot, UbootEnvironment, UbootMap,
 };
+use super::gpt::Table;
 use super::grubenv;
 use super::medium::SECTOR;
 use super::ring::Ring;
@@ -31,6 +32,10 @@ pub enum Kind {
     Uboot,
     /// The same, with the table of `/etc/greengrass/boot.map`.
     UbootMap,
+    /// The partition table.
+    Gpt,
+    /// The same, and the file that U-Boot counts in.
+    BootcountFile,
     InitSwitch,
 }
 
@@ -41,6 +46,8 @@ impl Kind {
             "grub-rauc" => Some(Self::GrubRauc),
             "uboot" => Some(Self::Uboot),
             "uboot-map" => Some(Self::UbootMap),
+            "gpt" => Some(Self::Gpt),
+            "bootcount-file" => Some(Self::BootcountFile),
             "init-switch" => Some(Self::InitSwitch),
             _ => None,
         }
@@ -53,6 +60,8 @@ impl Kind {
             Self::GrubRauc => "grub-rauc",
             Self::Uboot => "uboot",
             Self::UbootMap => "uboot-map",
+            Self::Gpt => "gpt",
+            Self::BootcountFile => "bootcount-file",
             Self::InitSwitch => "init-switch",
         }
     }
@@ -82,12 +91,8 @@ pub enum OpenError {
 /// The state on `gg-state`, the boot loader's on `gg-esp`. Nothing is written.
 pub fn open(kind: Kind, booted: Slot) -> Result<DeviceSlots, OpenError> {
     let state = partition(label::STATE)?;
-    let backend: Box<dyn Backend> = match kind {
-        Kind::Grub => Box::new(Grub::new(GrubEnvironment::on_esp(partition(label::ESP)?)?)),
-        Kind::GrubRauc => Box::new(GrubRauc::new(GrubEnvironment::on_esp(partition(label::ESP)?)?)),
-        Kind::Uboot | Kind::UbootMap => uboot(kind, Path::new(FW_ENV_CONFIG), Path::new(BOOT_MAP))?,
-        Kind::InitSwitch => Box::new(InitSwitch::new(Store::on_partition(state.clone()))),
-    };
+    let environment = || Ok(GrubEnvironment::on_esp(partition(label::ESP)?)?);
+    let backend = backend(kind, environment, || Store::on_partition(state.clone()))?;
     Ok(Slots::new(Store::on_partition(state.clone()), backend, Some(Ring::on_partition(state)), booted))
 }
 
@@ -110,17 +115,28 @@ pub fn open_files(kind: Kind, directory: &Path, grubenv: &Path, booted: Slot) ->
     let second = in_place(&directory.join("record.1"), FILE)?;
     let events = in_place(&directory.join("events"), EVENTS)?;
     let store = || Store::in_files(first.clone(), second.clone());
-    let environment = || -> Result<_, OpenError> {
-        let medium = existing(grubenv, grubenv::SIZE as u64)?;
-        Ok(GrubEnvironment::at(medium, 0))
-    };
-    let backend: Box<dyn Backend> = match kind {
+    let environment = || Ok(GrubEnvironment::at(existing(grubenv, grubenv::SIZE as u64)?, 0));
+    let backend = backend(kind, environment, store)?;
+    Ok(Slots::new(store(), backend, Some(Ring::in_file(events, EVENTS)), booted))
+}
+
+/// Both places that only some of them have are opened by those alone.
+fn backend(
+    kind: Kind,
+    environment: impl FnOnce() -> Result<GrubEnvironment<Rc<Sectors>>, OpenError>,
+    store: impl FnOnce() -> Store<Rc<Sectors>>,
+) -> Result<Box<dyn Backend>, OpenError> {
+    Ok(match kind {
         Kind::Grub => Box::new(Grub::new(environment()?)),
         Kind::GrubRauc => Box::new(GrubRauc::new(environment()?)),
         Kind::Uboot | Kind::UbootMap => uboot(kind, Path::new(FW_ENV_CONFIG), Path::new(BOOT_MAP))?,
+        Kind::Gpt => Box::new(Gpt::new(table()?)),
+        Kind::BootcountFile => {
+            let file = CountFile::on_esp(partition(label::ESP)?)?;
+            Box::new(BootcountFile::new(Gpt::new(table()?), file))
+        }
         Kind::InitSwitch => Box::new(InitSwitch::new(store())),
-    };
-    Ok(Slots::new(store(), backend, Some(Ring::in_file(events, EVENTS)), booted))
+    })
 }
 
 /// U-Boot's environment where its own tools have it, and locked as they lock it.
@@ -149,6 +165,14 @@ fn partition(label: &'static str) -> Result<Rc<Sectors>, OpenError> {
     let device = device.ok_or(OpenError::NoPartition(label))?;
     let node = device.make_node().map_err(|cause| OpenError::Find(label, cause))?;
     open_sectors(&node)
+}
+
+/// Of the disk that slot a is a partition of.
+fn table() -> Result<Table<Rc<Sectors>>, OpenError> {
+    let failure = |cause| OpenError::Find(label::SLOT_A, cause);
+    let slot = block::by_label(label::SLOT_A).map_err(failure)?.ok_or(OpenError::NoPartition(label::SLOT_A))?;
+    let disk = slot.disk().and_then(|disk| disk.make_node()).map_err(failure)?;
+    Ok(Table::new(open_sectors(&disk)?))
 }
 
 fn open_sectors(path: &Path) -> Result<Rc<Sectors>, OpenError> {

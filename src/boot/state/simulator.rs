@@ -13,6 +13,8 @@ pub use life::{Destiny, Outcome};
 pub use loader::Loader;
 
 use std::fmt;
+use std::num::NonZero;
+use std::thread;
 
 use device::Device;
 use disk::Disk;
@@ -33,31 +35,83 @@ pub struct Report {
     pub states: u64,
     /// One line for each oracle that did not hold.
     pub violations: Vec<String>,
-    /// The most sector writes to record and environment that one update took, and that one ordinary boot took.
-    pub writes_of_update: usize,
-    pub writes_of_boot: usize,
+    pub writes: Vec<Writes>,
+}
+
+/// Sectors of record and environment that were written, by the boot loader, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Writes {
+    pub loader: Loader,
+    pub of_update: usize,
+    /// One on which nothing is on trial.
+    pub of_boot: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "states={} violations={} writes_of_update={} writes_of_boot={}",
-            self.states,
-            self.violations.len(),
-            self.writes_of_update,
-            self.writes_of_boot
-        )
+        write!(f, "states={} violations={}", self.states, self.violations.len())?;
+        for Writes { loader, of_update, of_boot } in &self.writes {
+            write!(f, " {loader:?}={of_update}+{of_boot}")?;
+        }
+        Ok(())
     }
 }
 
-/// Every boot loader, every way an update can go.
+/// Every boot loader, every way an update can go; each is somebody's work, and there is a thread for each processor.
 pub fn run(effort: Effort) -> Report {
-    let mut report = Report::default();
-    for loader in Loader::ALL {
-        for destiny in Destiny::ALL {
-            run_one(loader, destiny, effort, &mut report);
+    let all = Loader::ALL.into_iter().flat_map(|loader| Destiny::ALL.map(|destiny| (loader, destiny)));
+    let all: Vec<_> = all.collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let work = |first: usize| {
+        let mut report = Report::default();
+        for (loader, destiny) in all.iter().skip(first).step_by(threads) {
+            run_one(*loader, *destiny, effort, &mut report);
         }
+        report
+    };
+    let mut report = Report::default();
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || work(first))).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(part) => report.add(part),
+                Err(_) => report.violations.push("a thread panicked".to_owned()),
+            }
+        }
+    });
+    report.writes.sort_by_key(|writes| Loader::ALL.iter().position(|loader| *loader == writes.loader));
+    report
+}
+
+impl Report {
+    fn add(&mut self, part: Self) {
+        self.states += part.states;
+        self.violations.extend(part.violations);
+        self.writes.extend(part.writes);
+    }
+}
+
+/// Lives cut at random, up to four times in a row, each with the next update behind it.
+pub fn run_random(lives: u64, seed: u64) -> Report {
+    let mut report = Report::default();
+    let mut random = Random(seed | 1);
+    for life in 0..lives {
+        let loader = Loader::ALL[random.below(Loader::ALL.len())];
+        let destiny = Destiny::ALL[random.below(Destiny::ALL.len())];
+        let plan = Plan { loader, destiny, wanted: 2 };
+        let mut disk = Disk::from(Device::new(loader).image().clone());
+        let mut outcome = live(&disk, plan);
+        let cuts = 1 + random.below(4) as u32;
+        for _ in 0..cuts {
+            let mut crashes = disk.crashes(&mut random);
+            let (_, image) = crashes.swap_remove(random.below(crashes.len()));
+            disk = Disk::from(image);
+            outcome = live(&disk, plan);
+            report.states += 1;
+        }
+        let name = format_args!("life {life}: {loader:?} {destiny:?} cut {cuts} times");
+        judge(&outcome, plan, cuts, name, &mut report);
+        update_again(&disk, plan, name, &mut report);
     }
     report
 }
@@ -68,40 +122,37 @@ fn run_one(loader: Loader, destiny: Destiny, effort: Effort, report: &mut Report
     let start = Device::new(loader);
     let whole = Disk::from(start.image().clone());
     let outcome = live(&whole, plan);
-    judge(&outcome, plan, 0, &format!("{loader:?} {destiny:?} uncut"), report);
-    let quiet = Disk::from(whole.image());
-    let _ = live(&quiet, plan);
-    // A boot loader that counts each boot writes at each.
-    if !loader.counts_each_boot() && destiny == Destiny::Good {
-        report.writes_of_update = report.writes_of_update.max(whole.state_writes());
-        report.writes_of_boot = report.writes_of_boot.max(quiet.state_writes());
+    judge(&outcome, plan, 0, format_args!("{loader:?} {destiny:?} uncut"), report);
+    if destiny == Destiny::Good {
+        let quiet = Disk::from(whole.image());
+        let _ = live(&quiet, plan);
+        report.writes.push(Writes { loader, of_update: whole.state_writes(), of_boot: quiet.state_writes() });
     }
-    let mut count = 0;
-    for (place, image) in whole.crashes(&mut random) {
-        let name = format!("{loader:?} {destiny:?} cut at {place}");
+    for (count, (first, image)) in whole.crashes(&mut random).into_iter().enumerate() {
         let second = Disk::from(image);
         let outcome = live(&second, plan);
         report.states += 1;
-        judge(&outcome, plan, 1, &name, report);
-        update_again(&second, plan, &name, report);
-        count += 1;
-        if count % effort.second_cut_every == 0 {
-            for (place, image) in second.crashes(&mut random) {
-                let third = Disk::from(image);
-                let outcome = live(&third, plan);
-                report.states += 1;
-                let name = format!("{name} and at {place}");
-                judge(&outcome, plan, 2, &name, report);
-                if report.states.is_multiple_of(16) {
-                    update_again(&third, plan, &name, report);
-                }
+        let name = format_args!("{loader:?} {destiny:?} cut at {first}");
+        judge(&outcome, plan, 1, name, report);
+        update_again(&second, plan, name, report);
+        if count % effort.second_cut_every != 0 {
+            continue;
+        }
+        for (place, image) in second.crashes(&mut random) {
+            let third = Disk::from(image);
+            let outcome = live(&third, plan);
+            report.states += 1;
+            let name = format_args!("{loader:?} {destiny:?} cut at {first} and at {place}");
+            judge(&outcome, plan, 2, name, report);
+            if report.states.is_multiple_of(16) {
+                update_again(&third, plan, name, report);
             }
         }
     }
 }
 
 /// O5: whatever happened, the next update succeeds.
-fn update_again(disk: &Disk, plan: Plan, name: &str, report: &mut Report) {
+fn update_again(disk: &Disk, plan: Plan, name: fmt::Arguments<'_>, report: &mut Report) {
     let next = Plan { destiny: Destiny::Good, wanted: 3, ..plan };
     let outcome = live(&Disk::from(disk.image()), next);
     if outcome.version != Some(3) {
@@ -109,7 +160,7 @@ fn update_again(disk: &Disk, plan: Plan, name: &str, report: &mut Report) {
     }
 }
 
-fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: &str, report: &mut Report) {
+fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: fmt::Arguments<'_>, report: &mut Report) {
     let mut violate = |text: String| report.violations.push(format!("{name}: {text}: {outcome}"));
     if let Some(incomplete) = outcome.incomplete {
         violate(format!("O1: slot {incomplete:?} was booted, and is not complete"));
@@ -138,14 +189,14 @@ fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: &str, report: &mut Repo
 /// X12: the halves of the state destroyed, or in contradiction, in every combination.
 pub fn run_destroyed(seed: u64) -> Report {
     let mut report = Report::default();
-    for loader in [Loader::Grub, Loader::GrubRauc, Loader::Uboot] {
+    for loader in Loader::ALL.into_iter().filter(|loader| *loader != Loader::InitSwitch) {
         for case in device::contradictions() {
             let device = Device::contradicting(loader, case, &mut Random(seed | 1));
             let disk = Disk::from(device.image().clone());
             let plan = Plan { loader, destiny: Destiny::Good, wanted: 1 };
             let outcome = life::settle(&disk, plan, case.booted);
             report.states += 1;
-            let name = format!("{loader:?} {case:?}");
+            let name = format_args!("{loader:?} {case:?}");
             if outcome.incomplete.is_some() || outcome.version.is_none() {
                 report.violations.push(format!("{name}: O1: {outcome}"));
             }
@@ -160,7 +211,7 @@ pub fn run_destroyed(seed: u64) -> Report {
                     report.violations.push(format!("{name}: O2: {outcome}"));
                 }
             }
-            update_again(&disk, Plan { wanted: 3, ..plan }, &name, &mut report);
+            update_again(&disk, Plan { wanted: 3, ..plan }, name, &mut report);
         }
     }
     report
@@ -177,31 +228,39 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0
     }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn update_survives_every_power_cut() {
-        let report = run(Effort { second_cut_every: 12, seed: 7 });
-        println!("slots-simulator: {report}");
+    fn assert_kept(what: &str, report: &Report) {
+        println!("slots-simulator, {what}: {report}");
         for violation in report.violations.iter().take(20) {
             println!("{violation}");
         }
         assert_eq!(report.violations.len(), 0);
+    }
+
+    #[test]
+    fn update_survives_every_power_cut() {
+        let report = run(Effort { second_cut_every: 12, seed: 7 });
+        assert_kept("every cut", &report);
         assert!(report.states >= 100_000, "{report}");
-        assert_eq!(report.writes_of_boot, 0);
+        assert!(report.writes.iter().all(|writes| writes.loader.counts_each_boot() || writes.of_boot == 0), "{report}");
+    }
+
+    #[test]
+    fn update_survives_power_cuts_at_random() {
+        assert_kept("at random", &run_random(1_000, 7));
     }
 
     #[test]
     fn destroyed_state_is_settled() {
-        let report = run_destroyed(7);
-        println!("slots-simulator, destroyed: {report}");
-        for violation in report.violations.iter().take(20) {
-            println!("{violation}");
-        }
-        assert_eq!(report.violations.len(), 0);
+        assert_kept("destroyed", &run_destroyed(7));
     }
 }

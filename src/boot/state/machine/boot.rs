@@ -267,6 +267,10 @@ impl Found<'_> {
         if left == 0 || commit_point == CommitPoint::Record {
             return self.rolled_back(target, Reason::TriesSpent);
         }
+        if left < record.max {
+            // A try was spent and the other slot runs: some boot loaders go on with that when they cannot load one.
+            return self.rolled_back(target, Reason::Unreadable);
+        }
         // It was to be this slot and is not: a boot loader that cannot count does not begin.
         let next = called_off(record, Reason::NotStarted);
         let log = Effect::Log(What::RolledBack, target, left, Reason::NotStarted);

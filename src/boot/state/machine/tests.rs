@@ -261,3 +261,12 @@ fn visit_is_refused_where_nothing_could_be_seen_or_an_update_is_on_its_way() {
     old.record.floor = 1;
     assert_eq!(old.on(Event::Visit, 1), Err(Refusal::BelowFloor(1)));
 }
+
+#[test]
+fn slot_that_cost_a_try_and_does_not_run_is_given_up() {
+    let mut situation = armed();
+    assert_eq!(boot(&mut situation.clone(), A).0, Verdict::RolledBack(B, Reason::NotStarted));
+    situation.view.trial = Some(Trial { slot: B, left: 2 });
+    assert_eq!(boot(&mut situation, A), (Verdict::RolledBack(B, Reason::Unreadable), false));
+    assert_eq!(situation.record.image(B).state, ImageState::Bad);
+}

@@ -14,18 +14,20 @@ use super::loader::Loader;
 
 /// The two copies of the record.
 pub(crate) const RECORD: [usize; 2] = [0, 1];
-/// The environment of the boot loader: two sectors of GRUB's, or two copies of U-Boot's.
+/// The environment of the boot loader: two sectors of GRUB's, two copies of U-Boot's, or a partition table of four.
 pub(crate) const ENVIRONMENT: usize = 2;
+/// The file that U-Boot counts in.
+pub(crate) const COUNT: usize = ENVIRONMENT + 4;
 /// What an ordinary boot must not write.
-pub(crate) const STATE: Range<usize> = 0..4;
-pub(crate) const RING: usize = 4;
+pub(crate) const STATE: Range<usize> = 0..COUNT + 1;
+pub(crate) const RING: usize = STATE.end;
 pub(crate) const RING_SECTORS: usize = 4;
 /// What the product writes on the data partition.
-pub(crate) const DATA: usize = 8;
+pub(crate) const DATA: usize = RING + RING_SECTORS;
 /// Sectors of a slot: the first is its superblock, the second its kernel.
 pub(crate) const SLOT_SECTORS: usize = 9;
-const SLOTS: [usize; 2] = [10, 10 + SLOT_SECTORS];
-const SECTORS: usize = 10 + 2 * SLOT_SECTORS;
+const SLOTS: [usize; 2] = [DATA + 1, DATA + 1 + SLOT_SECTORS];
+const SECTORS: usize = SLOTS[1] + SLOT_SECTORS;
 
 /// The first sector of a slot.
 pub(crate) fn place(slot: Slot) -> usize {
@@ -101,15 +103,12 @@ impl Device {
         };
         device.0[RECORD[0]] = copies[0];
         device.0[RECORD[1]] = copies[1];
-        match case.environment {
-            Environment::Says { ok, trial } => {
-                for (index, bytes) in loader.environment(ok, trial).into_iter().enumerate() {
-                    device.0[ENVIRONMENT + index] = bytes;
-                }
-            }
-            Environment::Zero => device.0[ENVIRONMENT..ENVIRONMENT + 2].fill([0; SECTOR]),
-            Environment::Noise => device.0[ENVIRONMENT..ENVIRONMENT + 2].fill(noise()),
-        }
+        let environment = match case.environment {
+            Environment::Says { ok, trial } => loader.environment(ok, trial),
+            Environment::Zero => loader.destroyed([0; SECTOR]),
+            Environment::Noise => loader.destroyed(noise()),
+        };
+        device.0[ENVIRONMENT..ENVIRONMENT + environment.len()].copy_from_slice(&environment);
         device
     }
 }

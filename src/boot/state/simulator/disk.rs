@@ -1,6 +1,7 @@
 //! A disk that remembers each write, so that it can be cut anywhere.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 
@@ -16,6 +17,19 @@ pub(crate) type Image = Vec<[u8; SECTOR]>;
 enum Operation {
     Write(usize, Box<[u8; SECTOR]>),
     Flush,
+}
+
+/// Where the power went: behind which operation, and which of the unflushed writes arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    operation: usize,
+    arrived: u64,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:x}", self.operation, self.arrived)
+    }
 }
 
 /// The sectors, and what was done to them since the start.
@@ -72,14 +86,13 @@ impl Disk {
         Region { disk: self.clone(), first }
     }
 
-    /// What may be on the disk after a cut behind each operation. A state is named by the operation and by which of the
-    /// unflushed writes arrived.
-    pub(crate) fn crashes(&self, random: &mut Random) -> Vec<(String, Image)> {
+    /// What may be on the disk after a cut behind each operation.
+    pub(crate) fn crashes(&self, random: &mut Random) -> Vec<(Cut, Image)> {
         let mut safe = self.0.start.clone();
         let mut open: Vec<(usize, [u8; SECTOR])> = Vec::new();
-        let mut states = vec![("the start".to_owned(), safe.clone())];
-        for (number, operation) in self.0.log.borrow().iter().enumerate() {
-            match operation {
+        let mut states = vec![(Cut { operation: 0, arrived: 0 }, safe.clone())];
+        for (number, done) in self.0.log.borrow().iter().enumerate() {
+            match done {
                 Operation::Flush => {
                     for (index, bytes) in open.drain(..) {
                         safe[index] = bytes;
@@ -95,7 +108,7 @@ impl Disk {
                         image[*index] = *bytes;
                     }
                 }
-                states.push((format!("{number}:{arrived:x}"), image));
+                states.push((Cut { operation: number, arrived }, image));
             };
             // Those without the newest were seen one write earlier.
             let newest = 1 << (open.len() - 1);

@@ -1,14 +1,18 @@
 //! Models of the boot loaders: what they read, count, write and start. They know only the bytes on the disk.
 
 use crate::slot::Slot;
-use crate::state::backend::{Backend, Grub, GrubEnvironment, GrubRauc, InitSwitch, Uboot, UbootEnvironment, choose};
+use crate::state::backend::{
+    Backend, BootcountFile, CountFile, Gpt, Grub, GrubEnvironment, GrubRauc, InitSwitch, MOST_TRIES, Uboot,
+    UbootEnvironment, choose,
+};
+use crate::state::gpt::{self, Bits, Table};
 use crate::state::grubenv::{self, SIZE};
 use crate::state::medium::{Medium, SECTOR};
 use crate::state::store::Store;
 use crate::state::uboot::{Copy, Form, decode, encode, newer};
 use crate::state::variables::Variables;
 
-use super::device::{ENVIRONMENT, RECORD, block, loadable};
+use super::device::{COUNT, ENVIRONMENT, RECORD, block, loadable};
 use super::disk::{Disk, Region};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,18 +23,23 @@ pub enum Loader {
     GrubRauc,
     /// RAUC's script for U-Boot, with a redundant environment.
     Uboot,
+    /// GRUB's `gptprio`, or the firmware of ChromeOS.
+    Gpt,
+    /// U-Boot with `CONFIG_BOOTCOUNT_FS` and the script of `backend/bootcount_file.rs`.
+    BootcountFile,
     /// A fixed kernel: `gg-init` itself.
     InitSwitch,
 }
 
 impl Loader {
-    pub const ALL: [Self; 4] = [Self::Grub, Self::GrubRauc, Self::Uboot, Self::InitSwitch];
+    pub const ALL: [Self; 6] =
+        [Self::Grub, Self::GrubRauc, Self::Uboot, Self::Gpt, Self::BootcountFile, Self::InitSwitch];
 
     /// How many tries it can give.
     pub(crate) fn counts_to(self) -> u8 {
         match self {
             Self::GrubRauc => 1,
-            Self::Grub | Self::Uboot | Self::InitSwitch => 3,
+            Self::Grub | Self::Uboot | Self::Gpt | Self::BootcountFile | Self::InitSwitch => 3,
         }
     }
 
@@ -79,9 +88,49 @@ impl Loader {
                 };
                 return vec![copy(1), copy(2)];
             }
+            Self::Gpt | Self::BootcountFile => {
+                let confirmed = Bits { priority: 2, successful: true, ..Bits::default() };
+                let on_trial = Bits { priority: 3, tries: 3, ..Bits::default() };
+                let unused = Bits { tries: 15, ..Bits::default() };
+                let mut bits = [Slot::A, Slot::B].map(|slot| match slot {
+                    slot if Some(slot) == trial && trial != ok => on_trial,
+                    slot if Some(slot) == ok => confirmed,
+                    _ => unused,
+                });
+                let trial = trial.filter(|trial| Some(*trial) != ok);
+                bits[0].bootable = ok == Some(Slot::A);
+                bits[1].bootable = trial.or(ok) == Some(Slot::B);
+                return self.table(bits, if trial.is_some() { [0xbd, 1, MOST_TRIES - 3, 1] } else { [0xbd, 1, 0, 0] });
+            }
             Self::InitSwitch => return vec![],
         }
         block(&variables).to_vec()
+    }
+
+    /// One that says nothing. A partition table is still one: without it nobody finds a partition.
+    pub(crate) fn destroyed(self, noise: [u8; SECTOR]) -> Vec<[u8; SECTOR]> {
+        let bits = |byte: u8| Bits {
+            bootable: byte & 1 != 0,
+            priority: byte >> 1 & 7,
+            tries: byte >> 4 & 7,
+            successful: byte & 0x80 != 0,
+        };
+        match self {
+            Self::Gpt | Self::BootcountFile => {
+                self.table([bits(noise[0]), bits(noise[1])], [noise[2], noise[3], noise[4], noise[5]])
+            }
+            Self::Grub | Self::GrubRauc | Self::Uboot | Self::InitSwitch => vec![noise; 2],
+        }
+    }
+
+    fn table(self, bits: [Bits; 2], count: [u8; 4]) -> Vec<[u8; SECTOR]> {
+        let mut sectors = gpt::made(bits);
+        if self == Self::BootcountFile {
+            let mut file = [0xcc; SECTOR];
+            file[..4].copy_from_slice(&count);
+            sectors.push(file);
+        }
+        sectors
     }
 
     pub(crate) fn backend(self, disk: &Disk) -> Box<dyn Backend> {
@@ -90,6 +139,11 @@ impl Loader {
             Self::Grub => Box::new(Grub::new(environment())),
             Self::GrubRauc => Box::new(GrubRauc::new(environment())),
             Self::Uboot => Box::new(Uboot::new(uboot(disk))),
+            Self::Gpt => Box::new(Gpt::new(table(disk))),
+            Self::BootcountFile => {
+                let file = CountFile::at(disk.region(COUNT), 0);
+                Box::new(BootcountFile::new(Gpt::new(table(disk)), file))
+            }
             Self::InitSwitch => Box::new(InitSwitch::new(store(disk))),
         }
     }
@@ -100,6 +154,8 @@ impl Loader {
             Self::Grub => start_grub(disk),
             Self::GrubRauc => start_grub_rauc(disk),
             Self::Uboot => start_uboot(disk),
+            Self::Gpt => start_gpt(disk),
+            Self::BootcountFile => start_bootcount_file(disk),
             Self::InitSwitch => choose(&store(disk)).ok().flatten().or(Some(Slot::A)),
         }
     }
@@ -231,4 +287,68 @@ fn start_uboot(disk: &Disk) -> Option<Slot> {
     disk.write_sector(ENVIRONMENT + other, *bytes.as_chunks::<SECTOR>().0.first()?);
     disk.flush();
     None
+}
+
+/// The table's first sector would be the one before it, which is the record's and is never looked at.
+fn table(disk: &Disk) -> Table<Region> {
+    Table::new(disk.region(ENVIRONMENT - 1))
+}
+
+/// By priority, what was successful or has tries left; one is taken off, with new checksums. A table that was cut off
+/// in the middle of that is made whole from its other copy first.
+fn start_gpt(disk: &Disk) -> Option<Slot> {
+    if table(disk).read().is_err() {
+        let second = gpt::bits_in(&disk.sector(ENVIRONMENT + 2));
+        for (index, sector) in gpt::made(second).into_iter().enumerate() {
+            disk.write_sector(ENVIRONMENT + index, sector);
+        }
+        disk.flush();
+    }
+    let bits = table(disk).read().ok()?;
+    let mut order = [Slot::A, Slot::B];
+    order.sort_by_key(|slot| std::cmp::Reverse(bits[slot.index()].priority));
+    for slot in order {
+        let Bits { priority, tries, successful, .. } = bits[slot.index()];
+        if priority == 0 || !successful && tries == 0 {
+            continue;
+        }
+        if !successful {
+            let mut counted = table(disk).read().ok()?;
+            counted[slot.index()].tries -= 1;
+            let [header, array, second_array, second_header] = gpt::made(counted)[..] else { return None };
+            for (index, sector) in [(1, array), (0, header), (2, second_array), (3, second_header)] {
+                disk.write_sector(ENVIRONMENT + index, sector);
+                disk.flush();
+            }
+        }
+        if loadable(disk, slot).is_some() {
+            return Some(slot);
+        }
+    }
+    // The script's menu.
+    [Slot::A, Slot::B].into_iter().find(|slot| loadable(disk, *slot).is_some())
+}
+
+/// U-Boot counts while it is told to; the script knows which partitions are bootable, and nothing else.
+fn start_bootcount_file(disk: &Disk) -> Option<Slot> {
+    const BOOTLIMIT: u8 = 9;
+    let mut file = disk.sector(COUNT);
+    let (mut count, mut counts) = (0, true);
+    if file[..2] == [0xbd, 1] {
+        (count, counts) = (file[2], file[3] != 0);
+    }
+    count = count.wrapping_add(1);
+    if counts {
+        file[..4].copy_from_slice(&[0xbd, 1, count, 1]);
+        disk.write_sector(COUNT, file);
+        disk.flush();
+    }
+    let (boots, confirmed) = match table(disk).read().ok()?.map(|bits| bits.bootable) {
+        [true, false] => (Slot::A, Slot::A),
+        [false, true] => (Slot::B, Slot::B),
+        [true, true] => (Slot::B, Slot::A),
+        [false, false] => (Slot::A, Slot::B),
+    };
+    let first = if counts && count > BOOTLIMIT { confirmed } else { boots };
+    [first, confirmed, Slot::A, Slot::B].into_iter().find(|slot| loadable(disk, *slot).is_some())
 }
