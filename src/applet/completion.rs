@@ -33,6 +33,8 @@ fn all() -> clap::Command {
     let all = clap::Command::new("greengrass").subcommand(super::ctl::command().name("cli"));
     #[cfg(feature = "check")]
     let all = all.subcommand(super::check::command().name("check"));
+    #[cfg(feature = "ota")]
+    let all = all.subcommand(super::ota::command().name("ota"));
     all
 }
 
@@ -68,7 +70,9 @@ mod tests {
     fn scripts_know_the_commands() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = script(shell);
-            for word in ["deployment", "create", "recipeDir", "list-log-files", "check", "kernel-config", "sysroot"] {
+            for word in
+                ["deployment", "create", "recipeDir", "list-log-files", "check", "kernel-config", "sysroot", "rollback"]
+            {
                 assert!(script.contains(word), "{shell} {word}");
             }
         }

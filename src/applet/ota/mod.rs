@@ -80,6 +80,12 @@ enum Output {
     Json,
 }
 
+/// The command line as clap knows it, for completion scripts.
+#[cfg(feature = "cli")]
+pub(super) fn command() -> clap::Command {
+    <OtaArguments as clap::CommandFactory>::command()
+}
+
 /// Runs the applet.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let arguments = match parse(arguments) {

@@ -136,7 +136,7 @@ impl Changing<'_> {
         match *phase {
             Phase::Trial(slot, _) => {
                 let then = self.slots.rollback(reason, self.now)?;
-                self.tell(Event::RolledBack, slot, reason);
+                self.tell(Event::GivenUp, slot, reason);
                 Ok(Outcome { did: Did::GaveUp, slot, then })
             }
             Phase::Prepared(slot) | Phase::Armed(slot, _) => Err(ChangeError::TrialAhead(slot)),

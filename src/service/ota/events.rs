@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use crate::base::log::{self, Level};
+use crate::boot::slot::Slot;
 
 /// The name in front of each line.
 const PROCESS: &str = "greengrass-ota";
@@ -17,6 +18,9 @@ pub enum Event {
     Cancelled,
     TrialBegun,
     Committed,
+    /// The next boot leaves it.
+    GivenUp,
+    /// The former version runs again.
     RolledBack,
     MarkedBad,
     Degraded,
@@ -32,6 +36,7 @@ impl Event {
             Self::Cancelled => "cancelled",
             Self::TrialBegun => "trial-begun",
             Self::Committed => "committed",
+            Self::GivenUp => "given-up",
             Self::RolledBack => "rolled-back",
             Self::MarkedBad => "marked-bad",
             Self::Degraded => "degraded",
@@ -41,7 +46,7 @@ impl Event {
     /// A failed installation changes nothing that runs; a rollback and a slot that cannot be used want somebody.
     fn level(self) -> Level {
         match self {
-            Self::InstallFailed | Self::MarkedBad => Level::Warn,
+            Self::InstallFailed | Self::GivenUp | Self::MarkedBad => Level::Warn,
             Self::RolledBack | Self::Degraded => Level::Error,
             _ => Level::Info,
         }
@@ -52,6 +57,30 @@ impl Event {
 /// word about it.
 pub fn tell(event: Event, fields: &[(&str, &dyn Display)]) {
     log::tell(PROCESS, event.level(), &line(event, fields));
+}
+
+/// Tells what a boot was found to be, in the words of the boot report; of an ordinary one there is nothing to tell.
+pub fn tell_boot(said: &str, version: impl Fn(Slot) -> String) {
+    let Some((event, slot, detail)) = of_boot(said) else { return };
+    let (name, version) = (slot.name(), version(slot));
+    let mut fields: Vec<(&str, &dyn Display)> = vec![("slot", &name), ("version", &version)];
+    if let Some((key, value)) = &detail {
+        fields.push((key, value));
+    }
+    tell(event, &fields);
+}
+
+/// What is after the slot is the tries that are left, or the reason.
+fn of_boot(said: &str) -> Option<(Event, Slot, Option<(&str, &str)>)> {
+    let mut words = said.split(' ');
+    let (event, key) = match words.next()? {
+        "trial" => (Event::TrialBegun, "left"),
+        "committed" => (Event::Committed, ""),
+        "rolled-back" => (Event::RolledBack, "reason"),
+        "degraded" => (Event::Degraded, ""),
+        _ => return None,
+    };
+    Some((event, Slot::parse(words.next()?)?, words.next().map(|value| (key, value))))
 }
 
 fn line(event: Event, fields: &[(&str, &dyn Display)]) -> String {
@@ -93,5 +122,24 @@ mod tests {
         assert_eq!(Event::RolledBack.level(), Level::Error);
         assert_eq!(Event::InstallFailed.level(), Level::Warn);
         assert_eq!(Event::Committed.level(), Level::Info);
+    }
+
+    #[test]
+    fn boot_is_told_in_the_words_of_its_report() {
+        use crate::boot::state::machine::Verdict;
+        use crate::boot::state::record::Reason;
+        for (verdict, expected) in [
+            (Verdict::Trial(Slot::B, 2), Some((Event::TrialBegun, Slot::B, Some(("left", "2"))))),
+            (Verdict::Committed(Slot::B), Some((Event::Committed, Slot::B, None))),
+            (
+                Verdict::RolledBack(Slot::B, Reason::TriesSpent),
+                Some((Event::RolledBack, Slot::B, Some(("reason", "tries-spent")))),
+            ),
+            (Verdict::Degraded(Slot::A), Some((Event::Degraded, Slot::A, None))),
+            (Verdict::Ordinary, None),
+            (Verdict::Repaired, None),
+        ] {
+            assert_eq!(of_boot(&verdict.describe()), expected, "{verdict:?}");
+        }
     }
 }

@@ -46,7 +46,7 @@ pub enum Condition {
 /// What is not as it should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("slot {} runs, and not the confirmed one; install that one anew", .0.name())]
+    #[error("slot {} runs, and not the confirmed one: it was asked for, or that one cannot be read", .0.name())]
     NotConfirmed(Slot),
     #[error("record and boot loader do not agree; the next boot settles it")]
     Disagreement,

@@ -19,6 +19,7 @@ pub use health::{HealthSettings, Link, Need, NetworkPolicy};
 
 use super::change::{Change, ChangeError, change};
 use super::device::{Device, DeviceError};
+use super::events;
 use super::installed::Installed;
 use super::settings::{PLACES, Settings, SettingsError};
 use super::status::Overview;
@@ -92,6 +93,7 @@ impl Trials {
                 None => return Ok(Found::GivenUp),
             },
         };
+        self.tell_boot(&said);
         if !said.starts_with("trial ") {
             return Ok(Found::NoTrial);
         }
@@ -119,6 +121,18 @@ impl Trials {
             mounts: report.as_ref().map_or(Ok(()), |report| mounts(report, slot)),
             starts: self.count(STARTS)?,
         })))
+    }
+
+    /// Once a boot: to the log of the fleet what it is, and to those who may not open the disk what there is.
+    fn tell_boot(&self, said: &str) {
+        if !self.count(TOLD).is_ok_and(|count| count == 1) {
+            return;
+        }
+        let Ok(device) = Device::open(&self.settings) else { return };
+        self.publish(&device);
+        events::tell_boot(said, |slot| {
+            device.record().ok().flatten().map_or_else(String::new, |record| record.image(slot).version())
+        });
     }
 
     /// Keeps the slot that runs. Fine if somebody else did so meanwhile.
@@ -230,6 +244,8 @@ impl Trials {
 const SETTLED: &str = "slot-state";
 /// Beside the lock, in memory: starts of the daemon in this boot.
 const STARTS: &str = "trial-starts";
+/// Beside the lock, in memory: how often this boot was looked at.
+const TOLD: &str = "boot-looked-at";
 /// Beside the lock, in memory: how often the machine was asked to start again.
 const REBOOTS: &str = "reboots-asked";
 /// More are in vain.
