@@ -76,7 +76,7 @@ lint: setup ## format, clippy, shellcheck
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \
-		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-sysupgrade
+		init/install.sh openwrt-feed/*.sh openwrt-feed/*/test.sh openwrt-feed/greengrass-rs/files/greengrass-s*
 
 features: ## what a device may leave out: each part alone and none of them, without a warning
 	.ci/features.sh

@@ -40,6 +40,9 @@ define Package/greengrass-rs/Default/install
 	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass.defaults $(1)/etc/uci-defaults/90-greengrass
 	$(INSTALL_DATA) $(GREENGRASS_FILES)/greengrass.keep $(1)/lib/upgrade/keep.d/greengrass-rs
 	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass-sysupgrade $(1)/usr/sbin/greengrass-sysupgrade
+	$(INSTALL_BIN) $(GREENGRASS_FILES)/greengrass-settings $(1)/etc/init.d/greengrass-settings
+	$(INSTALL_DIR) $(1)/usr/share/greengrass/boot-maps
+	$(INSTALL_DATA) $(wildcard $(GREENGRASS_FILES)/boot-maps/*.map) $(1)/usr/share/greengrass/boot-maps/
 endef
 
 # The boot of A/B devices: process 1 of an initramfs, beside whatever init the image has.

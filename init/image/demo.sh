@@ -6,6 +6,8 @@
 #
 # ARCH, INIT   of the image, as in build.sh
 # CONSOLE      a file that keeps the console
+#
+# shellcheck disable=SC2016 # what is in single quotes, the device expands
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -41,9 +41,9 @@ done
 same "the program for ARM version 7" "greengrass-rs-$version-armv7-unknown-linux-musleabihf.tar.gz" \
 	"$(feed greengrass-rs-bin ARCH=arm CONFIG_arm_v7=y metadata-greengrass-rs-bin | sed -n 's/^PKG_SOURCE=//p')"
 
-# Each part of the program is a feature of Cargo by its name in small letters, except what is for desks.
+# Each part of the program is a feature of Cargo by its name in small letters, except what is for desks; `rauc` is a link.
 same "the parts in menuconfig" "$(sed -n '/^\[features\]/,/^\[/s/^\([a-z-]*\) = .*/\1/p' Cargo.toml | grep -vx -e default -e dev | sort)" \
-	"$(sed -n 's/^config GREENGRASS_RS_//p' openwrt-feed/greengrass-rs/Config-features.in | tr 'A-Z_' 'a-z-' | sort)"
+	"$(sed -n 's/^config GREENGRASS_RS_//p' openwrt-feed/greengrass-rs/Config-features.in | tr 'A-Z_' 'a-z-' | grep -vx rauc | sort)"
 all_parts="CONFIG_PACKAGE_greengrass-rs=y CONFIG_GREENGRASS_RS_CHECK=y CONFIG_GREENGRASS_RS_CLI=y CONFIG_GREENGRASS_RS_DOWNLOAD=y"
 compiled() { feed greengrass-rs "$@" metadata-greengrass-rs | sed -n 's/^compile=//p'; }
 for part in check cli download ota; do
@@ -104,6 +104,12 @@ cp -R "$scratch/greengrass-rs/build" "$scratch/small/"
 feed greengrass-rs OUT="$scratch/small" CONFIG_PACKAGE_greengrass-rs=y stage-greengrass-rs
 same "what the package installs without greengrass-cli" "$(grep -v /greengrass-cli tests/openwrt/expected/package)" "$(tree "$scratch/small/root")"
 
+mkdir -p "$scratch/link/install" && cp -R "$scratch/greengrass-rs/install/bin" "$scratch/link/install/"
+cp -R "$scratch/greengrass-rs/build" "$scratch/link/"
+# shellcheck disable=SC2086 # a list of settings
+feed greengrass-rs OUT="$scratch/link" $all_parts CONFIG_GREENGRASS_RS_RAUC=y stage-greengrass-rs
+same "the name for scripts of RAUC" greengrass "$(readlink "$scratch/link/root/usr/bin/rauc")"
+
 # The prebuilt packages, from what package.sh made.
 for package in greengrass-rs gg-init; do
 	feed greengrass-rs-bin OUT="$scratch/prebuilt-$package" GREENGRASS_DIST="$(packages)" GREENGRASS_TARGET="$triple" prepare "stage-$package-bin"
@@ -121,7 +127,7 @@ done
 # Every option of /etc/config/greengrass is one that the init script validates, and the other way round.
 same "the options of /etc/config/greengrass" \
 	"$(sed -n "s/^		'\([a-z_]*\):.*/\1/p" init/services/greengrass.procd | sort)" \
-	"$(sed -n 's/^	#\{0,1\}\(option\|list\) \([a-z_]*\) .*/\2/p' "$root/etc/config/greengrass" | sort)"
+	"$(sed -n 's/^	#\{0,1\}\(option\|list\) \([a-z_]*\) .*/\2/p' "$root/etc/config/greengrass" | grep -vx settings | sort)"
 
 # sysupgrade keeps what the core cannot do without.
 for path in $(cat "$root/lib/upgrade/keep.d/greengrass-rs"); do
@@ -188,3 +194,32 @@ python3 - "$scratch" <<-'END' || fail "what procd is asked: $(cat "$scratch/upgr
 	command = json.loads(text)["instances"]["upgrade"]["command"]
 	assert command[0] == "/usr/sbin/greengrass-sysupgrade" and command[1] == "-s" and command[3] == scratch + "/image", command
 END
+
+# A signed bundle goes into the other firmware partition; the settings go along, and are put back there alone.
+bundle() {
+	: >"$scratch/upgrade.log"
+	LOG=$scratch/upgrade.log PATH="$here/shims:$PATH" sh "$root/usr/sbin/greengrass-sysupgrade" "$@" 2>"$scratch/upgrade.err"
+}
+echo bundle >"$scratch/update.raucb"
+BOOTED=A bundle -T "$scratch/update.raucb" || fail "greengrass-sysupgrade -T, bundle: $(cat "$scratch/upgrade.err")"
+same "greengrass-sysupgrade -T, bundle" "greengrass ota bundle verify $scratch/update.raucb" "$(cat "$scratch/upgrade.log")"
+! UNTRUSTED=1 BOOTED=A bundle "$scratch/update.raucb" || fail "greengrass-sysupgrade takes a bundle that nobody trusts"
+same "greengrass-sysupgrade, bundle of nobody" "greengrass ota bundle verify $scratch/update.raucb" "$(cat "$scratch/upgrade.log")"
+SETTINGS=$scratch/settings BOOTED=A bundle "$scratch/update.raucb" || fail "greengrass-sysupgrade, bundle: $(cat "$scratch/upgrade.err")"
+same "greengrass-sysupgrade, bundle" "greengrass ota bundle verify $scratch/update.raucb
+greengrass rauc status --output-format=shell
+sysupgrade -b $scratch/settings/from-A.tgz.new
+greengrass ota install $scratch/update.raucb
+reboot" "$(cat "$scratch/upgrade.log")"
+BOOTED=A bundle "$scratch/update.raucb" || fail "greengrass-sysupgrade, bundle without settings"
+grep -q "stay with it" "$scratch/upgrade.err" || fail "greengrass-sysupgrade does not say that settings stay"
+put_back() {
+	: >"$scratch/upgrade.log"
+	# shellcheck disable=SC2016 # that shell expands it
+	SETTINGS=$scratch/settings LOG=$scratch/upgrade.log PATH="$here/shims:$PATH" \
+		busybox sh -c '. "$0" && start' "$root/etc/init.d/greengrass-settings"
+	grep -v '^greengrass' "$scratch/upgrade.log" || true
+}
+same "the firmware that saved its settings has them" "" "$(BOOTED=A put_back)"
+same "the new firmware takes them" "sysupgrade -r $scratch/settings/from-A.tgz" "$(BOOTED=B put_back)"
+same "once" "" "$(BOOTED=B put_back)"
