@@ -51,9 +51,10 @@ fi
 [ ! -t 0 ] || say "Ctrl-A X ends the machine, poweroff shuts it down. Firmware and kernel are quiet for some seconds."
 # The last of two processors counts.
 [ "$ACCEL" != kvm ] || set -- "$@" -cpu host
+# The firmware and the kernel count disks as they come here: the device's own is the first.
+set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk
 [ -z "${UPDATES-}" ] || set -- "$@" -drive "file=$UPDATES,format=raw,if=none,id=updates,readonly=on" \
 	-device virtio-blk-pci,drive=updates
 exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \
 	-bios "$image/firmware.fd" -serial mon:stdio \
-	-drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk \
 	-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci

@@ -89,7 +89,7 @@ exec 3>"$keyboard"
 tail -f -n +1 "$console" 2>/dev/null &
 viewer=$!
 booted
-enter 'version; mount -o ro /dev/vdb /mnt; ls /mnt'
+enter 'version && mount -o ro /dev/vdb /mnt && ls /mnt'
 
 explain "Version 2 comes as a RAUC bundle. It is verified, written into slot b, which does not run, and read back;" \
 	"then the boot loader is told to try slot b, and the device starts again." \
@@ -107,7 +107,7 @@ enter 'until grep -q "The new system is kept" /data/greengrass/v2/logs/greengras
 enter 'version'
 
 explain "Version 2 is kept. Version 3 has a health check that fails: it goes into slot a, where version 1 was."
-enter 'umount /mnt; mount -o ro /dev/vdb /mnt'
+enter 'mount -o ro /dev/vdb /mnt'
 seen=$(wc -c <"$console")
 echo 'greengrass ota install --keyring /mnt/root.pem --reboot /mnt/version-3.raucb' >&3
 await 'grub: trial'
