@@ -213,6 +213,13 @@ systemd() {
 	check "what was written to the root is there" 'grep -q kept /etc/mark'
 	check "the data partition was left in order" 'grep -q "^step.data.*.ok" /run/greengrass/boot'
 	power_off
+	# systemd mounts those of version 1 itself, some of them together.
+	argue gg.cgroup=none systemd.unified_cgroup_hierarchy=0
+	power_on version-1
+	check "systemd has control groups of version 1" 'grep -q "^cgroup /sys/fs/cgroup/memory cgroup " /proc/mounts'
+	check_limits 1 memory.limit_in_bytes
+	check "no unit failed" '! systemctl --failed --no-legend --plain | grep . >&2'
+	power_off
 	leave
 }
 
