@@ -1,4 +1,4 @@
-//! PID 1: its size, and its own time in a boot of `tests/boot`.
+//! PID 1: its size and memory, and its own time in a boot of `tests/boot`.
 
 use std::fs;
 use std::io;
@@ -44,19 +44,30 @@ pub(super) fn own_time(daemon: &Path) -> io::Result<Measured> {
     })
 }
 
+/// PSS, as everywhere; what counts on a device is that it stays for good.
+pub(super) fn memory_as_supervisor(daemon: &Path) -> io::Result<Measured> {
+    let text = bench(daemon, "small", "memory")?;
+    let size: u64 = text.trim().parse().map_err(io::Error::other)?;
+    Ok(Measured { value: json!(size), met: size <= 400, note: "after ten thousand orphans".to_owned() })
+}
+
 fn milliseconds(microseconds: u64) -> f64 {
     rounded(microseconds as f64 / 1000.0)
 }
 
 fn boots(daemon: &Path, system: &str) -> io::Result<Vec<Report>> {
-    const BOOTS: usize = 5;
+    const BOOTS: &str = "5";
+    let text = bench(daemon, system, BOOTS)?;
+    text.split_terminator("---\n").map(|report| Report::parse(report).map_err(io::Error::other)).collect()
+}
+
+fn bench(daemon: &Path, system: &str, what: &str) -> io::Result<String> {
     let mut command = Command::new("tests/boot/bench.sh");
-    let output = command.arg(BOOTS.to_string()).env("GG_INIT", beside(daemon)).env("SYSTEM", system).output()?;
+    let output = command.arg(what).env("GG_INIT", beside(daemon)).env("SYSTEM", system).output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.split_terminator("---\n").map(|report| Report::parse(report).map_err(io::Error::other)).collect()
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn modules(report: &Report) -> Option<u64> {
