@@ -2,6 +2,7 @@
 
 mod boot;
 mod daemon;
+mod fetch;
 mod image;
 mod ipc;
 mod operations;
@@ -151,6 +152,14 @@ pub(crate) const FIGURES: &[Figure] = &[
         target: "<= 10.6 ms: 100 times the p50 of F8",
         peer: "not measured",
         measure: ipc::fan_out,
+    },
+    Figure {
+        name: "F17",
+        what: "update of 256 MiB over HTTP: requests, and percent of the bundle that is fetched",
+        unit: "requests, %",
+        target: "adaptive <= 20 and <= 6 %, full <= 6 and <= 101 %, <= 52 % again after a cut at 50 %",
+        peer: "RAUC 1.8: adaptive 123 and 5.6 %, full 3,249 and 114 %",
+        measure: fetch::requests_and_share,
     },
     Figure {
         name: "F19",

@@ -375,6 +375,22 @@ impl Plan {
 /// Pieces after which the notes are made durable.
 const SYNC: u64 = 4;
 
+/// Tells the source that all of a file will be read.
+pub fn expect_file(
+    source: &dyn Source,
+    contents: &Contents,
+    reader: &mut Reader<'_>,
+    name: &FileName,
+) -> Result<(), BundleError> {
+    let mut chunks = contents.file(reader, name)?;
+    let mut ranges = Ranges::default();
+    while let Some(chunk) = chunks.next(reader)? {
+        chunk.places(&vec![true; chunk.length.div_ceil(BLOCK)], |place| ranges.push(place));
+    }
+    source.expect(&ranges.finish(0, reader.data_size()));
+    Ok(())
+}
+
 /// Reads the index that the bundle has for the image. One that does not fit is none.
 fn copy_index(ground: &mut Ground<'_, '_>, name: &FileName, index: &mut SlotIndex) -> Result<(), BundleError> {
     let Some(name) = FileName::parse(&format!("{}.{METHOD}", name.as_str())) else { return Ok(()) };
@@ -385,12 +401,7 @@ fn copy_index(ground: &mut Ground<'_, '_>, name: &FileName, index: &mut SlotInde
     if chunks.size() != index.blocks * 32 {
         return Ok(());
     }
-    let mut ranges = Ranges::default();
-    while let Some(chunk) = chunks.next(ground.reader)? {
-        chunk.places(&vec![true; chunk.length.div_ceil(BLOCK)], |place| ranges.push(place));
-    }
-    ground.source.expect(&ranges.finish(0, ground.bundle.data_size()));
-    let mut chunks = ground.contents.file(ground.reader, &name)?;
+    expect_file(ground.source, ground.contents, ground.reader, &name)?;
     let mut unpacker = ground.contents.unpacker();
     let mut bytes = vec![0; MAX_CHUNK];
     while let Some(chunk) = chunks.next(ground.reader)? {

@@ -7,8 +7,8 @@
 //! | tables and tree | all at once, or so much at a time when the image is huge |
 //! | the image | one range, or those that [`Source::expect`] was told, each from its beginning to its end |
 //!
-//! There is no thread for it: while one thread of the installer unpacks and writes, another reads, and the kernel's
-//! buffer is what is read ahead. Threads come nearly in order; what a later one passes is kept for the earlier.
+//! There is no thread for it: while the installer unpacks and writes, the kernel's buffer is what is read ahead. Who has
+//! several threads comes nearly in order; what a later one passes is kept for the earlier.
 
 mod link;
 mod settings;
@@ -53,6 +53,7 @@ impl HttpSource {
             ahead: Vec::new(),
             stream: None,
             passed: VecDeque::new(),
+            edges: VecDeque::new(),
         };
         Ok(Self { size, state: Mutex::new(state) })
     }
@@ -82,11 +83,13 @@ impl Source for HttpSource {
 
     fn expect(&self, ranges: &[Range<u64>]) {
         let Ok(mut state) = self.state.lock() else { return };
-        let end = state.tail.at;
+        // The end of the image may be read with the tables.
+        let end = if state.beside.is_empty() { state.tail.at } else { state.beside.start };
         let ranges = ranges.iter().map(|range| range.start..range.end.min(end));
         state.ahead = ranges.filter(|range| !range.is_empty()).collect();
         state.stream = None;
         state.passed.clear();
+        state.edges.clear();
     }
 
     fn expect_beside(&self, range: Range<u64>) {
@@ -108,6 +111,10 @@ struct Segment {
 }
 
 impl Segment {
+    fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+
     /// Copies what it has from `at` on.
     fn copy(&self, into: &mut [u8], at: u64) -> Option<usize> {
         let from = usize::try_from(at.checked_sub(self.at)?).ok()?;
@@ -132,8 +139,10 @@ struct State {
     /// What will be read, in this order.
     ahead: Vec<Range<u64>>,
     stream: Option<Stream>,
-    /// What the stream has passed: threads are not quite in order, and their pieces share blocks.
+    /// What the stream has passed without anybody taking it: threads are not quite in order.
     passed: VecDeque<Segment>,
+    /// The first and the last block of what was taken: the pieces before and behind share them.
+    edges: VecDeque<Segment>,
 }
 
 impl State {
@@ -152,9 +161,19 @@ impl State {
         Ok(())
     }
 
-    fn kept(&self, into: &mut [u8], at: u64) -> Option<usize> {
+    fn kept(&mut self, into: &mut [u8], at: u64) -> Option<usize> {
         let own = [Some(&self.tail), self.head.as_ref(), self.window.as_ref(), self.aside.as_ref()];
-        own.into_iter().flatten().chain(&self.passed).find_map(|segment| segment.copy(into, at))
+        let found = own.into_iter().flatten().chain(&self.edges).find_map(|segment| segment.copy(into, at));
+        if found.is_some() {
+            return found;
+        }
+        let segments = self.passed.iter().enumerate();
+        let (index, length) = segments.filter_map(|(index, segment)| Some((index, segment.copy(into, at)?))).next()?;
+        // Its edges are there, and nobody else wants the rest.
+        if at + length as u64 == self.passed[index].end() {
+            self.passed.remove(index);
+        }
+        Some(length)
     }
 
     /// Whether the stream is in this range, and behind this place.
@@ -180,10 +199,11 @@ impl State {
         let done = stream.read(&mut self.link, &mut into[..length]);
         self.stream = Some(stream);
         done?;
-        // The pieces before and behind begin and end in the middle of a block.
         let block = length.min(BLOCK);
-        self.pass(Segment { at, bytes: into[..block].to_vec() });
-        self.pass(Segment { at: at + (length - block) as u64, bytes: into[length - block..length].to_vec() });
+        for from in [0, length - block] {
+            self.edges.push_back(Segment { at: at + from as u64, bytes: into[from..from + block].to_vec() });
+        }
+        self.edges.drain(..self.edges.len().saturating_sub(EDGES));
         Ok(length)
     }
 
@@ -226,10 +246,12 @@ const WINDOW: u64 = TAIL + (9 << 18);
 const HEAD: u64 = 4 * TAIL;
 /// Bytes read at once where nobody expected it.
 const ASIDE: usize = 16 << 10;
-/// Bytes kept of what the stream has passed: a piece for each other thread.
-const PASSED: usize = 9 << 18;
+/// Bytes kept of what the stream has passed: a piece.
+const PASSED: usize = 9 << 17;
 /// Bytes passed at a time.
 const PIECE: usize = 256 << 10;
+/// Blocks kept at the edges of pieces.
+const EDGES: usize = 8;
 /// Bytes of a block that has a hash.
 const BLOCK: usize = 4096;
 

@@ -177,7 +177,9 @@ impl Job<'_> {
         let Some(first) = chunks.next(reader)? else { return Ok(()) };
         let queue = Mutex::new(Queue { reader, chunks, is_over: false });
         let done = AtomicU64::new(0);
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+        // What comes from a server comes one after the other, and the kernel has it ready while this thread works.
+        let most = if self.source.is_remote() { 1 } else { MAX_THREADS };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(most);
         thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&queue, &done))).collect();
             let mut result = self.work(&queue, &done);

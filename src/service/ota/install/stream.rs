@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use ring::digest;
 
 use super::InstallError;
+use crate::service::ota::adaptive;
 use crate::service::ota::bundle::{Bundle, Chunks, Contents, Reader, Source};
 use crate::wire::bundle::manifest::FileName;
 use crate::wire::bundle::squashfs::compression::Unpacker;
@@ -37,6 +38,9 @@ impl<'a> FileStream<'a> {
     ) -> Result<Self, InstallError> {
         let mut reader = bundle.reader(source);
         let contents = Contents::open(&mut reader)?;
+        if source.is_remote() {
+            adaptive::expect_file(source, &contents, &mut reader, name)?;
+        }
         let chunks = contents.file(&mut reader, name)?;
         let hash = digest::Context::new(&digest::SHA256);
         Ok(Self { reader, chunks, unpacker: contents.unpacker(), buffer: Vec::new(), at: 0, hash, done: 0, tell })
