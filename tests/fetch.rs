@@ -5,6 +5,7 @@
 
 #[path = "support/range_server.rs"]
 mod range_server;
+#[allow(dead_code, reason = "others take the rest")]
 #[path = "ota/install_stage.rs"]
 mod stage;
 
