@@ -11,7 +11,7 @@ use super::trust::{TrustArguments, now};
 use super::{Failure, Output};
 use crate::base::report::Report;
 use crate::boot::state::backend::MOST_TRIES;
-use crate::service::ota::bundle::Bundle;
+use crate::service::ota::bundle::{Bundle, BundleError};
 use crate::service::ota::device::Device;
 use crate::service::ota::events;
 use crate::service::ota::fetch::Account;
@@ -214,6 +214,9 @@ fn kind(failure: &Failure) -> &'static str {
         Failure::Update(cause) => cause.failure().name(),
         Failure::Lock(UpdateLockError::Held { .. }) => "busy",
         Failure::Lock(_) => "device",
+        Failure::Fetch(_) | Failure::Open { .. } | Failure::Bundle { cause: BundleError::Read { .. }, .. } => {
+            update::Failure::Source.name()
+        }
         _ => "refused",
     }
 }

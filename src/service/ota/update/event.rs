@@ -91,6 +91,8 @@ pub enum Failure {
     Refused,
     /// Nothing was written, because something else is on its way.
     Busy,
+    /// Nothing was written, because the bundle cannot be read now: later it may.
+    Source,
     /// The state of the device cannot be told or changed.
     Device,
     /// The slot is recorded as unusable; the same bundle may be installed again.
@@ -102,6 +104,7 @@ impl Failure {
         match self {
             Self::Refused => "refused",
             Self::Busy => "busy",
+            Self::Source => "source",
             Self::Device => "device",
             Self::Unusable => "unusable",
         }

@@ -268,7 +268,11 @@ impl UpdateError {
     pub fn failure(&self) -> Failure {
         use crate::boot::state::machine::Refusal;
         match self {
-            Self::Slots(SlotsError::Refused(Refusal::Busy(_) | Refusal::Unsettled)) => Failure::Busy,
+            // Who runs on trial is an update on its way as well.
+            Self::Slots(SlotsError::Refused(Refusal::Busy(_) | Refusal::Unsettled | Refusal::NotConfirmed)) => {
+                Failure::Busy
+            }
+            Self::Prepare(cause) if cause.is_of_source() => Failure::Source,
             Self::Policy(_) | Self::Prepare(_) | Self::Slots(SlotsError::Refused(_)) => Failure::Refused,
             Self::Device(_) | Self::Slots(_) => Failure::Device,
             Self::Write { .. } | Self::Hook { .. } | Self::Note(_) => Failure::Unusable,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::adaptive::Seeds;
-use super::super::bundle::{Bundle, Source};
+use super::super::bundle::{Bundle, BundleError, Source};
 use super::super::install::archive::FileSystem;
 use super::super::install::{self, InstallError};
 use super::hooks::{HookError, Moment};
@@ -128,6 +128,14 @@ fn images<'a>(manifest: &'a Manifest, allowed: Allowed<'_>) -> Result<Vec<&'a Im
         return Err(PrepareError::Variant { class: image.slot_class.clone() });
     }
     Ok(manifest.images.iter().collect())
+}
+
+impl PrepareError {
+    /// The bundle could not be read: that may go by.
+    pub fn is_of_source(&self) -> bool {
+        let Self::Image { cause, .. } = self else { return false };
+        matches!(cause, InstallError::Bundle(BundleError::Read { .. }))
+    }
 }
 
 /// Why nothing was written.
