@@ -112,7 +112,7 @@ impl Header {
         if is_ustar && block[262] == 0 && !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
         }
-        let small = |field: &[u8]| Ok(u32::try_from(number(field)?).map_err(|_| TarError::Number)?);
+        let small = |field: &[u8]| u32::try_from(number(field)?).map_err(|_| TarError::Number);
         let device = if is_ustar { (small(&block[329..337])?, small(&block[337..345])?) } else { (0, 0) };
         let header = Self {
             kind: block[156],
