@@ -250,14 +250,14 @@ pub enum UpdateError {
         slot: String,
         path: PathBuf,
         #[source]
-        cause: InstallError,
+        cause: Box<InstallError>,
     },
     #[error("slot {slot} ({}) was left by a hook, and is not booted; install again", path.display())]
     Hook {
         slot: String,
         path: PathBuf,
         #[source]
-        cause: HookError,
+        cause: Box<HookError>,
     },
     #[error("what was installed cannot be noted; make room and install again")]
     Note(#[from] FileError),

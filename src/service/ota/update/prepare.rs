@@ -99,7 +99,7 @@ pub fn jobs<'a>(
         }
         taken.push(number);
         let device = SlotTarget::open(&path).map_err(fault)?;
-        let refused = |cause| PrepareError::Image { class: image.slot_class.clone(), cause };
+        let refused = |cause| PrepareError::Image { class: image.slot_class.clone(), cause: Box::new(cause) };
         let mut file_system = None;
         if !Moment::Instead.is_in(image) {
             install::check(bundle, source, image, device.capacity()).map_err(refused)?;
@@ -130,11 +130,17 @@ fn images<'a>(manifest: &'a Manifest, allowed: Allowed<'_>) -> Result<Vec<&'a Im
     Ok(manifest.images.iter().collect())
 }
 
+impl From<HookError> for PrepareError {
+    fn from(cause: HookError) -> Self {
+        Self::Hook(Box::new(cause))
+    }
+}
+
 impl PrepareError {
     /// The bundle could not be read: that may go by.
     pub fn is_of_source(&self) -> bool {
         let Self::Image { cause, .. } = self else { return false };
-        matches!(cause, InstallError::Bundle(BundleError::Read { .. }))
+        matches!(**cause, InstallError::Bundle(BundleError::Read { .. }))
     }
 }
 
@@ -170,12 +176,12 @@ pub enum PrepareError {
     Image {
         class: String,
         #[source]
-        cause: InstallError,
+        cause: Box<InstallError>,
     },
     #[error("the slot {slot} ({}) is no block device, and an archive is unpacked into one", path.display())]
     NoDevice { slot: String, path: PathBuf },
     #[error(transparent)]
-    Hook(#[from] HookError),
+    Hook(Box<HookError>),
     #[error("the bundle has {size} bytes, and max-bundle-size is {limit}")]
     TooLarge { size: u64, limit: u64 },
 }

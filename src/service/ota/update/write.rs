@@ -64,7 +64,7 @@ impl Write<'_> {
             self.hook(Moment::Instead, job)?;
         } else {
             let (slot, path) = (job.target.name.clone(), job.target.path.clone());
-            self.write(job, report).map_err(|cause| UpdateError::Write { slot, path, cause })?;
+            self.write(job, report).map_err(|cause| UpdateError::Write { slot, path, cause: Box::new(cause) })?;
         }
         self.hook(Moment::After, job)
     }
@@ -102,11 +102,14 @@ impl Write<'_> {
             if let Ok(device) = &opened {
                 let _ = install::wipe(device, MAX_CHUNK as u64);
             }
-            return Err(UpdateError::Hook { slot, path, cause });
+            return Err(UpdateError::Hook { slot, path, cause: Box::new(cause) });
         }
-        let fault = |cause: InstallError| UpdateError::Write { slot: slot.clone(), path: path.clone(), cause };
+        let fault = |cause| {
+            let (slot, path) = (slot.clone(), path.clone());
+            UpdateError::Write { slot, path, cause: Box::new(cause) }
+        };
         let device = opened.map_err(|cause| fault(cause.into()))?;
-        device.sync().map_err(InstallError::Sync).map_err(fault)?;
+        device.sync().map_err(|cause| fault(InstallError::Sync(cause)))?;
         job.device = Some(device);
         Ok(())
     }
