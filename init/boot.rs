@@ -19,6 +19,7 @@ use gg_sys::power::End;
 use crate::data::{self, Data, Partition};
 use crate::ground::{self, Stage, Standing};
 use crate::handover::{self, Next};
+use crate::inherit::Heir;
 use crate::journal::{Done, Failure, Instead, Journal};
 use crate::requests::{self, Requests};
 use crate::root::{self, Root};
@@ -108,9 +109,9 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     let order = order(settings.slot, requests.slot, usual);
     let image = mount_image(journal, order, &stage, standing, (arrivals.as_ref(), wait))?;
     // Nobody asked for another than the usual, and it is not that: it could not be mounted.
-    if let Some(slots) = slots.filter(|_| order[0] == usual && image != Image::Slot(usual)) {
+    if let Some(slots) = slots.as_ref().filter(|_| order[0] == usual && image != Image::Slot(usual)) {
         let instead = Instead(Degraded, "it stays as it is");
-        let slots = journal.step("slot fallback", instead, || state::settle_fallback(&slots, image)).flatten();
+        let slots = journal.step("slot fallback", instead, || state::settle_fallback(slots, image)).flatten();
         act_on(journal, vigil, settings, slots.as_ref());
     }
     // What the image says of itself counts from here on; the kernel arguments still more.
@@ -133,7 +134,8 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     journal.fact("data", data.map_or("none", Data::name));
     journal.fact("slot", image.name());
     let data = data.unwrap_or(Data::Lost);
-    enter_root(journal, settings, &stage, standing, image, data)?;
+    let heir = slots.filter(|_| data == Data::Kept).and_then(|slots| Heir::of(image, slots.installation?));
+    enter_root(journal, vigil, settings, &stage, standing, (image, data, heir))?;
     if data == Data::Kept {
         root::keep_former_report();
     }
@@ -339,18 +341,24 @@ fn set_clock(journal: &mut Journal, data: Option<Data>, stage: &Stage) {
 
 fn enter_root(
     journal: &mut Journal,
+    vigil: &mut Vigil,
     settings: &Settings,
     stage: &Stage,
     standing: Standing,
-    image: Image,
-    data: Data,
+    (image, data, heir): (Image, Data, Option<Heir>),
 ) -> Result<(), String> {
     if (standing, image) == (Standing::Initramfs, Image::Here) {
         journal.step("stay", Instead(Degraded, "data is out of reach"), || root::stay(stage));
         journal.fact("root", "initramfs");
         return Ok(());
     }
-    let root = root::ways(settings, image, data).iter().find_map(|way| match way {
+    let ways = root::ways(settings, image, data);
+    let heir = heir.filter(|_| ways.contains(&Overlay::Data));
+    if let Some(heir) = &heir {
+        let inherited = journal.step("inherit", Instead(Failed, SPENT), || heir.inherit(stage, vigil));
+        inherited.unwrap_or_else(|| spend_try(journal, vigil, &stage.data()));
+    }
+    let root = ways.iter().find_map(|way| match way {
         Overlay::Data => {
             journal.step("root", Instead(Failed, "an overlay in memory"), || root::overlay_on_data(image, stage))
         }
@@ -363,9 +371,24 @@ fn enter_root(
     journal.fact("root", Root::name(root));
     let furnished = journal.step("furnish", Instead(Failed, "none"), || root::furnish(stage));
     furnished.ok_or("the new root cannot hold /dev, /proc, /sys and /run")?;
+    if let Some(heir) = heir.filter(|_| root == Root::Kept) {
+        let migrated = journal.step("migrate", Instead(Failed, SPENT), || heir.migrate(stage, vigil));
+        migrated.unwrap_or_else(|| spend_try(journal, vigil, &stage.root().join(&places::DATA[1..])));
+    }
     let switched = journal.step("switch", Instead(Failed, "none"), || root::switch(stage, standing));
     switched.ok_or("the new root cannot be entered")?;
     Ok(())
+}
+
+const SPENT: &str = "this try is spent";
+
+/// A new version without what it needs of the former one is not started: the next try, or the former version, is.
+fn spend_try(journal: &mut Journal, vigil: &mut Vigil, data: &Path) {
+    journal.cry("the slot on trial cannot take over; reboot");
+    if let Err(failure) = root::keep_report(&journal.report(), data) {
+        journal.say(Level::Error, &format!("no boot report: {failure}"));
+    }
+    dead_end::end_machine(journal, vigil, End::Reboot)
 }
 
 /// The last thing before the next program, whose time begins here.

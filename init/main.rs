@@ -12,6 +12,7 @@ mod data;
 mod dead_end;
 mod ground;
 mod handover;
+mod inherit;
 mod journal;
 mod kernel;
 mod modules;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     }
     if std::env::args_os().nth(1).is_some_and(|argument| argument == watchdog::KEEPER) {
         return watchdog::keep();
+    }
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == inherit::CHILD) {
+        return inherit::child();
     }
     if gg_sys::process::own_pid() != 1 {
         eprintln!("gg-init: this is PID 1 of a device; the kernel starts it, as /init or by init=/sbin/gg-init");

@@ -147,6 +147,13 @@ pub(crate) fn publish(report: &str, data: Data) -> Result<(), Failure> {
     if data == Data::Kept { write(&Path::new(places::DATA).join(places::KEPT_REPORT), report) } else { Ok(()) }
 }
 
+/// Keeps the report of a boot that ends before it has a root, on data wherever that is mounted.
+pub(crate) fn keep_report(report: &str, data: &Path) -> Result<(), Failure> {
+    let kept = data.join(places::KEPT_REPORT);
+    let _ = fs::rename(&kept, data.join(places::FORMER_REPORT));
+    write(&kept, report)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_directory(directory)

@@ -11,7 +11,7 @@ use gg_boot::slot::Slot;
 use gg_boot::state::backend::{BackendError, choose};
 use gg_boot::state::device::{self, DeviceSlots, Kind, OpenError};
 use gg_boot::state::machine::Verdict;
-use gg_boot::state::record::Reason;
+use gg_boot::state::record::{ImageState, Reason};
 use gg_boot::state::slots::{Moment, SlotsError, Then};
 use gg_sys::block;
 
@@ -26,7 +26,12 @@ pub(crate) struct Standing {
     pub(crate) kind: Kind,
     pub(crate) verdict: Verdict,
     pub(crate) then: Then,
+    /// What tells the installation on trial from all others, until it was confirmed once.
+    pub(crate) installation: Option<Installation>,
 }
+
+/// Its transaction, and the beginning of its manifest's SHA-256.
+pub(crate) type Installation = (u64, u64);
 
 /// Finds out what this boot means and settles it. `None`: nobody keeps state here.
 pub(crate) fn settle(settings: &Settings) -> Result<Done<Option<Standing>>, Failure> {
@@ -49,7 +54,15 @@ pub(crate) fn settle(settings: &Settings) -> Result<Done<Option<Standing>>, Fail
     };
     let slots = slots.map_err(|cause| failure("open", &cause))?;
     let (verdict, then) = slots.settle(moment(&reset_cause())).map_err(|cause| failure("settle", &cause))?;
-    let standing = Standing { usual, kind, verdict, then };
+    let installation = if let Verdict::Trial(slot, _) = verdict {
+        let image = *slots.status().map_err(|cause| failure("read", &cause))?.record.image(slot);
+        let first = image.manifest.first_chunk().copied().unwrap_or_default();
+        // A former version that is tried again has a layer of its own.
+        (image.state == ImageState::Valid).then(|| (image.transaction, u64::from_be_bytes(first)))
+    } else {
+        None
+    };
+    let standing = Standing { usual, kind, verdict, then, installation };
     if is_new {
         let what = format!("gg/grubenv was lost: slot {}, {}", usual.name(), verdict.describe());
         return Ok(Done::Partly(Some(standing), what, "it is made anew"));
@@ -64,14 +77,14 @@ pub(crate) fn settle_fallback(standing: &Standing, mounted: Image) -> Result<Don
         let slots = open(standing)?;
         let then = slots.rollback(Reason::Unreadable, now()).map_err(|cause| fails(&cause))?;
         let verdict = Verdict::RolledBack(standing.usual, Reason::Unreadable);
-        return Ok(told(Standing { verdict, then, ..*standing }));
+        return Ok(told(Standing { verdict, then, installation: None, ..*standing }));
     }
     let Image::Slot(usual) = mounted else {
         return Ok(Done::Partly(None, "no slot could be mounted".to_owned(), "the record stays as it is"));
     };
     let slots = device::open(standing.kind, usual).map_err(|cause| failure("open", &cause))?;
     let (verdict, then) = slots.settle(moment(&reset_cause())).map_err(|cause| fails(&cause))?;
-    Ok(told(Standing { usual, kind: standing.kind, verdict, then }))
+    Ok(told(Standing { usual, kind: standing.kind, verdict, then, installation: None }))
 }
 
 /// Somebody asked by file for the slot that does not boot unasked: the boot loader is told to start it once, with its

@@ -20,7 +20,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(30 * 60);
 /// Runs a tool to its end and returns its exit code. It sees the slot as its root unless the initramfs has it.
 pub(crate) fn run(name: &'static str, arguments: &[&str], slot: &Path, vigil: &mut Vigil) -> Result<i32, Failure> {
     if let Some(program) = find(Path::new("/"), name) {
-        return run_in(None, &program, arguments, vigil);
+        return run_in(None, &program, arguments, Terminal::Silent, vigil);
     }
     let Some(program) = find(slot, name) else {
         return Err(Failure::because("find", name, "neither the initramfs nor the slot has it"));
@@ -30,7 +30,7 @@ pub(crate) fn run(name: &'static str, arguments: &[&str], slot: &Path, vigil: &m
     for (place, source) in borrowed.iter().zip(["/dev", "/proc"]) {
         mount::bind(Path::new(source), place).map_err(|cause| Failure::new("bind", place.display(), cause))?;
     }
-    let code = run_in(Some(slot), &program, arguments, vigil);
+    let code = run_in(Some(slot), &program, arguments, Terminal::Silent, vigil);
     for place in &borrowed {
         // A mount too many in the slot does no harm; the tool's answer counts.
         let _ = mount::detach(place);
@@ -45,9 +45,16 @@ fn find(root: &Path, name: &str) -> Option<PathBuf> {
     directory.map(|directory| Path::new(directory).join(name))
 }
 
-fn run_in(root: Option<&Path>, program: &Path, arguments: &[&str], vigil: &mut Vigil) -> Result<i32, Failure> {
+/// Runs a program below `root` to its end; the watchdog is fed meanwhile.
+pub(crate) fn run_in(
+    root: Option<&Path>,
+    program: &Path,
+    arguments: &[&str],
+    terminal: Terminal,
+    vigil: &mut Vigil,
+) -> Result<i32, Failure> {
     let failure = |cause| Failure::new("run", program.display(), cause);
-    let pid = early::start(root, program, arguments, Terminal::Silent).map_err(failure)?;
+    let pid = early::start(root, program, arguments, terminal).map_err(failure)?;
     let start = Instant::now();
     loop {
         vigil.drain();

@@ -40,5 +40,9 @@ pub const UNSETTLED: &str = "boot/unsettled";
 
 /// The settings file, of the initramfs and then of the slot.
 pub const SETTINGS: &str = "/etc/gg-init.conf";
+/// In the slot: what of the former version's changes a new one inherits, a path a line.
+pub const KEPT: &str = "/etc/greengrass/overlay.keep";
+/// In the slot: programs that fit what was inherited to the new version, run in the order of their names.
+pub const MIGRATIONS: &str = "/etc/greengrass/migrations.d";
 /// Kernel modules to load, a path a line, in that order.
 pub const MODULES: &str = "/etc/gg-modules";

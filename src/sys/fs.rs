@@ -62,6 +62,11 @@ pub fn forget_cached(file: &File, until: u64) {
     }
 }
 
+/// Marks a name as removed in the upper directory of an overlay: a character device 0, 0 of mknod(2).
+pub fn make_whiteout(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::mknodat(rustix::fs::CWD, path, FileType::CharacterDevice, Mode::empty(), 0)?)
+}
+
 /// Gives `path` and everything below it to `uid:gid`, never through a symbolic link: fchownat(2).
 ///
 /// Whoever may write below `path` may rearrange it meanwhile, so the walk goes from directory to directory by
