@@ -29,5 +29,8 @@ mod run_with;
 #[path = "deployments/server.rs"]
 mod server;
 mod support;
+#[cfg(feature = "ota")]
+#[path = "deployments/system_update.rs"]
+mod system_update;
 #[path = "deployments/versions.rs"]
 mod versions;

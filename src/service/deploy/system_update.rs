@@ -5,7 +5,7 @@ use tokio::task::spawn_blocking;
 
 use super::course::{Exit, Halt};
 use crate::base::report::Report;
-use crate::service::ota::trial::{Fate, Handle, Hold, Standing, TrialError, Trials};
+use crate::service::ota::trial::{Fate, Handle, Hold, Standing, TrialError, Trials, deployment_key};
 use crate::service::supervisor::Component;
 use crate::wire::name::DeploymentId;
 
@@ -70,7 +70,13 @@ impl SystemUpdates {
     /// Lets a step know whose it is, and how to call us.
     pub(super) fn introduce(&self, id: &DeploymentId, component: &mut Component) {
         let own = &mut component.environment;
-        own.insert("GREENGRASS_DEPLOYMENT_ID".to_owned(), id.to_string());
+        // As the record has it: not each identifier fits.
+        let key = deployment_key(id.as_str());
+        let key = String::from_utf8_lossy(&key).trim_end_matches('\0').to_owned();
+        own.insert("GREENGRASS_DEPLOYMENT_ID".to_owned(), key);
+        if let Ok(binary) = std::env::current_exe() {
+            own.insert("GREENGRASS_BINARY".to_owned(), binary.to_string_lossy().into_owned());
+        }
         if let Some(conf) = self.trials.conf() {
             own.insert("GREENGRASS_OTA_CONF".to_owned(), conf.to_string_lossy().into_owned());
         }

@@ -15,11 +15,18 @@ impl Lifecycle {
         let step = |name: StepName| step(name, child(map, name.as_str())?);
         Self {
             setenv: environment(child(map, "Setenv")),
-            bootstrap: step(StepName::Bootstrap).map(|step| {
-                let section = child(map, "Bootstrap").and_then(Value::as_object);
-                let on_rollback = section.and_then(|s| child(s, "BootstrapOnRollback")).is_some_and(is_true);
-                step.map(|step| Bootstrap { step, on_rollback })
-            }),
+            bootstrap: match child(map, "SystemUpdate") {
+                None | Some(Value::Null) => step(StepName::Bootstrap).map(|step| {
+                    let section = child(map, "Bootstrap").and_then(Value::as_object);
+                    let on_rollback = section.and_then(|s| child(s, "BootstrapOnRollback")).is_some_and(is_true);
+                    step.map(|step| Bootstrap { step, on_rollback })
+                }),
+                Some(update) => {
+                    let has_bootstrap = step(StepName::Bootstrap).is_some();
+                    let update = system_update(update, has_bootstrap);
+                    Some(update.map_err(|fault| StepError { step: StepName::Bootstrap, fault }))
+                }
+            },
             install: step(StepName::Install),
             startup: step(StepName::Startup),
             run: step(StepName::Run),
@@ -84,6 +91,43 @@ fn section_step(section: &Map<String, Value>) -> Result<Option<Step>, String> {
         setenv: environment(child(section, "Setenv")),
     }))
 }
+
+/// A component that is a system image: its Bootstrap step installs the bundle, and asks for the reboot to its trial.
+/// Word by word what a recipe for any nucleus would have as its script.
+fn system_update(value: &Value, has_bootstrap: bool) -> Result<Bootstrap, String> {
+    if has_bootstrap {
+        return Err("SystemUpdate is a Bootstrap step itself; leave one of them out".into());
+    }
+    let (bundle, timeout) = match value {
+        Value::String(bundle) => (bundle.clone(), None),
+        Value::Object(section) => {
+            let bundle = child(section, "Bundle").and_then(Value::as_str).unwrap_or_default();
+            (bundle.to_owned(), child(section, "Timeout").map(seconds).transpose()?)
+        }
+        _ => (String::new(), None),
+    };
+    if bundle.trim().is_empty() {
+        return Err("SystemUpdate names no Bundle; write a path such as {artifacts:path}/update.raucb, or a URL".into());
+    }
+    let step = Step {
+        script: SYSTEM_UPDATE.into(),
+        requires_privilege: true,
+        skipif: None,
+        timeout: Some(timeout.unwrap_or(SYSTEM_UPDATE_TIMEOUT)),
+        setenv: BTreeMap::from([("GREENGRASS_BUNDLE".into(), bundle)]),
+    };
+    Ok(Bootstrap { step, on_rollback: false })
+}
+
+/// The daemon tells which program it is and whose the update is. The words of the last line are what a script of
+/// somebody else's would say.
+const SYSTEM_UPDATE: &str = r#"set -- --output json --deployment "$GREENGRASS_DEPLOYMENT_ID" -- "$GREENGRASS_BUNDLE"
+[ -z "$GREENGRASS_OTA_CONF" ] || set -- --conf "$GREENGRASS_OTA_CONF" "$@"
+"${GREENGRASS_BINARY:-greengrass}" ota install "$@" || exit
+exit 101"#;
+
+/// A large image over a slow link takes hours.
+const SYSTEM_UPDATE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The last entry of this name, without case.
 fn child<'m>(map: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {

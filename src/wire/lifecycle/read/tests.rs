@@ -111,3 +111,26 @@ fn privilege_is_asked_for_by_the_words_of_the_reference() {
         assert!(!run(&json!({"Script": "x", "RequiresPrivilege": no})).unwrap().unwrap().requires_privilege, "{no}");
     }
 }
+
+#[test]
+fn system_update_is_a_bootstrap_step_that_installs_the_bundle() {
+    for update in [json!("/u.raucb"), json!({"bundle": "/u.raucb", "Timeout": 60})] {
+        let bootstrap = read(&json!({"systemUpdate": update, "Run": "r"})).bootstrap.unwrap().unwrap();
+        assert_eq!(bootstrap.step.setenv["GREENGRASS_BUNDLE"], "/u.raucb");
+        assert!(bootstrap.step.requires_privilege && !bootstrap.on_rollback);
+        assert!(bootstrap.step.script.ends_with("exit 101"), "{}", bootstrap.step.script);
+        let timeout = if update.is_object() { 60 } else { 86_400 };
+        assert_eq!(bootstrap.step.timeout, Some(Duration::from_secs(timeout)));
+    }
+    let bad = [json!({}), json!(""), json!(true), json!({"Bundle": 7}), json!({"Bundle": "/u", "Timeout": "soon"})];
+    for update in bad {
+        let StepError { step, fault } = read(&json!({ "SystemUpdate": update })).bootstrap.unwrap().unwrap_err();
+        assert_eq!(step, StepName::Bootstrap, "{fault}");
+    }
+    let both = read(&json!({"SystemUpdate": "/u.raucb", "Bootstrap": "true"})).bootstrap.unwrap();
+    assert!(both.unwrap_err().fault.contains("leave one of them out"));
+    assert_eq!(
+        read(&json!({"SystemUpdate": null, "Bootstrap": "true"})).bootstrap.unwrap().unwrap().step.script,
+        "true"
+    );
+}
