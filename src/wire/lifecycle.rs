@@ -47,6 +47,14 @@ pub struct Bootstrap {
     pub on_rollback: bool,
 }
 
+impl Bootstrap {
+    /// Whether the step is the one that `SystemUpdate` stands for. It ends as if a reboot were needed, also where the
+    /// bundle runs already.
+    pub fn is_system_update(&self) -> bool {
+        self.step.script == read::SYSTEM_UPDATE
+    }
+}
+
 /// A condition under which a step is left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Skipif {

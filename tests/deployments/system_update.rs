@@ -23,6 +23,10 @@ use crate::support::eventually;
 const SYSTEM: &str = "com.example.System";
 const APP: &str = "com.example.App";
 
+/// Deadlines count from the start of this machine, which is not started for the test.
+const PATIENT: &str = "health-stable=0\nhealth-deadline=4000000000\nhealth-daemon-deadline=4000000000\n\
+    health-network-deadline=4000000000\nhealth-components-deadline=4000000000\n";
+
 struct Machine {
     device: Device,
     disk: TempDir,
@@ -32,7 +36,7 @@ struct Machine {
 impl Machine {
     /// Slot a runs with version 1.0.0 of both components.
     fn new() -> Self {
-        Self::with("health-stable=0\n")
+        Self::with(PATIENT)
     }
 
     fn with(more: &str) -> Self {
@@ -200,6 +204,18 @@ fn system_update_goes_back_when_a_component_is_broken_on_it() {
 }
 
 #[test]
+fn system_update_is_kept_although_a_component_was_broken_before_it() {
+    let mut machine = Machine::new();
+    machine.device.recipe("com.example.Old", "1.0.0", &json!({"Run": "exit 9"}), &json!({}));
+    machine.device.fail("FAILED_ROLLBACK_NOT_REQUESTED", &["-m", "com.example.Old=1.0.0"]);
+    machine.install();
+    assert_eq!(machine.device.core.stop(), Some(0));
+    machine.boot(Slot::B);
+    eventually("the new system is kept", || machine.record().ok == Slot::B);
+    assert_eq!(machine.device.state("com.example.Old"), "BROKEN");
+}
+
+#[test]
 fn system_update_goes_back_when_the_boot_loader_gave_it_up() {
     let mut machine = Machine::new();
     let id = machine.deploy(&stay("run 2.0.0"));
@@ -210,7 +226,7 @@ fn system_update_goes_back_when_the_boot_loader_gave_it_up() {
 
 #[test]
 fn system_update_goes_back_when_the_daemon_starts_again_and_again() {
-    let mut machine = Machine::with("health-stable=3600\nhealth-starts=2\n");
+    let mut machine = Machine::with(&format!("{PATIENT}health-starts=2\n").replace("stable=0", "stable=3600"));
     let id = machine.deploy(&stay("run 2.0.0"));
     machine.boot(Slot::B);
     machine.device.core.kill();
@@ -220,6 +236,18 @@ fn system_update_goes_back_when_the_daemon_starts_again_and_again() {
     machine.leaves();
     machine.boot(Slot::A);
     machine.is_rolled_back(&id, "it started 3 times");
+}
+
+#[test]
+fn system_update_goes_back_when_the_daemon_is_late() {
+    let mut machine = Machine::new();
+    let id = machine.deploy(&stay("run 2.0.0"));
+    machine.more = "health-deadline=0\n".to_owned();
+    machine.reboot(Slot::B);
+    machine.device.core.spawn(&[]);
+    machine.leaves();
+    machine.boot(Slot::A);
+    machine.is_rolled_back(&id, "daemon: not within 0 s");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //! device on the bench.
 //!
 //! ```text
-//! slot-state DISK STATE ESP BOOTED status|install|written|arm TRIES|confirm|rollback|cancel
+//! slot-state DISK STATE ESP BOOTED status|install [N]|written|arm TRIES|confirm|rollback|cancel
 //! ```
 //!
-//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB; `BOOTED` is the slot to act as.
+//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB, and an `ESP` of `-` is the backend init-switch; `BOOTED`
+//! is the slot to act as; `N` tells an installation from others.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use gg_boot::slot::Slot;
-use gg_boot::state::backend::{Grub, GrubEnvironment};
+use gg_boot::state::backend::{Backend, Grub, GrubEnvironment, InitSwitch};
 use gg_boot::state::machine::Candidate;
 use gg_boot::state::medium::Medium;
 use gg_boot::state::record::Reason;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [disk, state, esp, booted, what, rest @ ..] = arguments else {
-        return Err("DISK STATE ESP BOOTED status|install|written|arm TRIES|confirm|rollback|cancel".into());
+        return Err("DISK STATE ESP BOOTED status|install [N]|written|arm TRIES|confirm|rollback|cancel".into());
     };
     let disk = Rc::new(File::options().read(true).write(true).open(disk)?);
     let part = |mib: &str| -> Result<Rc<Part>, Box<dyn Error>> {
@@ -62,16 +63,19 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let booted = Slot::parse(booted).ok_or("BOOTED is a or b")?;
     let state = part(state)?;
-    let grub = Grub::new(GrubEnvironment::on_esp(part(esp)?)?);
+    let backend: Box<dyn Backend> = match esp.as_str() {
+        "-" => Box::new(InitSwitch::new(Store::on_partition(state.clone()))),
+        esp => Box::new(Grub::new(GrubEnvironment::on_esp(part(esp)?)?)),
+    };
     let ring = Ring::on_partition(state.clone());
-    let slots = Slots::new(Store::on_partition(state.clone()), Box::new(grub), Some(ring), booted);
+    let slots = Slots::new(Store::on_partition(state.clone()), backend, Some(ring), booted);
     match (what.as_str(), rest) {
         ("status", []) => status(&slots, &Ring::on_partition(state))?,
-        ("install", []) => {
+        ("install", number @ ([] | [_])) => {
             let candidate = Candidate {
                 version: "test".to_owned(),
                 manifest: [1; 32],
-                transaction: 1,
+                transaction: number.first().map_or(Ok(1), |number| number.parse())?,
                 level: 0,
                 floor: 0,
                 key_epoch: 0,

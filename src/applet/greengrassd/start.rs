@@ -144,7 +144,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         Some(exit) = wishes.recv() => exit.code(),
         () = over.leaving() => deploy::Exit::Reboot.code(),
     };
-    over.abort();
+    over.end(&supervisor).await;
     info!(code, "The daemon stops.");
     // What is in hand goes on at the next start; a new deployment is refused.
     deploy_task.abort();

@@ -16,7 +16,7 @@ mod with_updates {
     use super::{Options, supervisor};
     use crate::service::deploy::SystemUpdates;
     use crate::service::health::{self, Beginning, Boot, Neighbours};
-    use crate::service::ota::trial::{Handle, Link, Seat, channel};
+    use crate::service::ota::trial::{Handle, Link, Seat, Trials, channel};
 
     pub(crate) struct Trial {
         beginning: Beginning,
@@ -45,18 +45,19 @@ mod with_updates {
             let Beginning { trials, boot } = self.beginning;
             // There is no link to the cloud yet; when there is, its state goes here.
             let (_, link) = watch::channel(Link::NotConfigured);
-            let task = match (boot, trials) {
+            match (boot, trials) {
                 (Boot::OnTrial(trial), Some(trials)) => {
                     let neighbours = Neighbours { trials, supervisor: supervisor.clone(), link, seat: self.seat };
-                    Some(health::spawn(trial, neighbours))
+                    Over { trials: None, handle: self.handle, task: Some(health::spawn(trial, neighbours)) }
                 }
-                _ => None,
-            };
-            Over { handle: self.handle, task }
+                (_, trials) => Over { trials, handle: self.handle, task: None },
+            }
         }
     }
 
     pub(crate) struct Over {
+        /// Of a boot that is no trial.
+        trials: Option<Trials>,
         handle: Handle,
         task: Option<JoinHandle<()>>,
     }
@@ -67,9 +68,13 @@ mod with_updates {
             self.handle.leaving().await;
         }
 
-        pub(crate) fn abort(&self) {
-            if let Some(task) = &self.task {
+        /// At the end of this life of the daemon, while its components still run.
+        pub(crate) async fn end(self, supervisor: &supervisor::Handle) {
+            if let Some(task) = self.task {
                 task.abort();
+            }
+            if let Some(trials) = self.trials {
+                health::note_hopeless(trials, supervisor).await;
             }
         }
     }
@@ -102,6 +107,6 @@ mod without {
             std::future::pending().await
         }
 
-        pub(crate) fn abort(&self) {}
+        pub(crate) async fn end(self, _: &supervisor::Handle) {}
     }
 }

@@ -248,6 +248,7 @@ impl Course {
                     self.desk.enter(Stage::Bootstrapping { done: done.clone(), running }).await?;
                 }
             }
+            let lifecycle = Arc::clone(&component.lifecycle);
             let exit = match self.ground.supervisor.bootstrap(name.clone(), component).await? {
                 Ok(0) => Ok(None),
                 Ok(100) => Ok(Some(Exit::Restart)),
@@ -255,12 +256,15 @@ impl Course {
                 Ok(code) => Err(bootstrap_ended(name, code)),
                 Err(fault) => Err(bootstrap_failure(name, &fault)),
             };
-            let exit = match exit {
+            let mut exit = match exit {
                 Ok(exit) => exit,
                 Err(failure) => return self.fail_unchanged(failure).await,
             };
             if let (Some(Exit::Reboot), Some(system)) = (exit, &self.ground.system) {
-                system.claim(self.id()).await?;
+                let is_armed = system.claim(self.id()).await?;
+                let is_update = matches!(&lifecycle.bootstrap, Some(Ok(step)) if step.is_system_update());
+                // The very bundle runs already.
+                exit = exit.filter(|_| is_armed || !is_update);
             }
             done.push(name.clone());
             self.desk.enter(Stage::Bootstrapping { done: done.clone(), running: None }).await?;

@@ -28,7 +28,7 @@ impl SystemUpdates {
         match *self {}
     }
 
-    pub(super) async fn claim(&self, _: &DeploymentId) -> Result<(), Halt> {
+    pub(super) async fn claim(&self, _: &DeploymentId) -> Result<bool, Halt> {
         match *self {}
     }
 

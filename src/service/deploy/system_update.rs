@@ -58,13 +58,15 @@ impl SystemUpdates {
         Ok(found.await?.unwrap_or(Found::Nothing))
     }
 
-    /// After a step that asks for a reboot: what it has installed belongs to this deployment, whoever it told.
-    pub(super) async fn claim(&self, id: &DeploymentId) -> Result<(), Halt> {
+    /// After a step that asks for a reboot: what it has installed belongs to this deployment, whoever it told. Whether
+    /// there is something.
+    pub(super) async fn claim(&self, id: &DeploymentId) -> Result<bool, Halt> {
         let id = id.clone();
-        if self.ask("claim", move |trials| trials.claim(id.as_str())).await? == Some(true) {
+        let is_armed = self.ask("claim", move |trials| trials.claim(id.as_str())).await? != Some(false);
+        if is_armed {
             tracing::info!("A new system is installed; its trial decides about the deployment.");
         }
-        Ok(())
+        Ok(is_armed)
     }
 
     /// Lets a step know whose it is, and how to call us.

@@ -114,5 +114,13 @@ pub fn spawn(trial: Box<OnTrial>, neighbours: Neighbours) -> JoinHandle<()> {
     tokio::spawn(task::run(trial, neighbours))
 }
 
+/// Notes, before the components are stopped, which of them do not run: an update must not be given up for those.
+pub async fn note_hopeless(trials: Trials, supervisor: &supervisor::Handle) {
+    let Ok(components) = supervisor.components().await else { return };
+    let names = task::hopeless(&components);
+    // Without the note the new system is judged more strictly.
+    let _ = spawn_blocking(move || trials.note_hopeless(&names)).await;
+}
+
 /// Between two attempts to write an end down.
 const RETRY: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ pub(super) async fn run(on_trial: Box<OnTrial>, neighbours: Neighbours) {
     let mut round: Option<tokio::task::JoinHandle<Checked>> = None;
     let mut events = vec![Event::Mounts(on_trial.mounts.clone()), Event::Serving, Event::Link(*link.borrow())];
     let hold = seat.hold.borrow_and_update().clone();
-    events.push(look(&supervisor, hold).await);
+    events.push(look(&supervisor, hold, &on_trial.hopeless).await);
     loop {
         for event in std::mem::take(&mut events) {
             for effect in trial.on(event, clock::since_boot()) {
@@ -55,7 +55,7 @@ pub(super) async fn run(on_trial: Box<OnTrial>, neighbours: Neighbours) {
             heard = news.recv() => match heard {
                 Ok(_) | Err(RecvError::Lagged(_)) => {
                     let hold = seat.hold.borrow().clone();
-                    events.push(look(&supervisor, hold).await);
+                    events.push(look(&supervisor, hold, &on_trial.hopeless).await);
                 }
                 // The supervisor is gone, and the daemon with it.
                 Err(RecvError::Closed) => return,
@@ -63,7 +63,7 @@ pub(super) async fn run(on_trial: Box<OnTrial>, neighbours: Neighbours) {
             Ok(()) = link.changed() => events.push(Event::Link(*link.borrow_and_update())),
             Ok(()) = seat.hold.changed() => {
                 let hold = seat.hold.borrow_and_update().clone();
-                events.push(look(&supervisor, hold).await);
+                events.push(look(&supervisor, hold, &on_trial.hopeless).await);
             }
             checked = ended(&mut round) => {
                 round = None;
@@ -82,21 +82,22 @@ async fn ended(round: &mut Option<tokio::task::JoinHandle<Checked>>) -> Checked 
     }
 }
 
-async fn look(supervisor: &supervisor::Handle, hold: Hold) -> Event {
+async fn look(supervisor: &supervisor::Handle, hold: Hold, hopeless: &[String]) -> Event {
     match hold {
         Hold::GivenUp(why) => return Event::GivenUp(why),
         Hold::Busy(why) => return Event::Components(Components::NotYet(why)),
         Hold::Free => {}
     }
     match supervisor.components().await {
-        Ok(components) => Event::Components(summary(&components)),
+        Ok(components) => Event::Components(summary(&components, hopeless)),
         Err(refused) => Event::Components(Components::NotYet(refused.to_string())),
     }
 }
 
-fn summary(components: &BTreeMap<ComponentName, ComponentStatus>) -> Components {
+fn summary(components: &BTreeMap<ComponentName, ComponentStatus>, hopeless: &[String]) -> Components {
     let mut not_yet = None;
-    for (name, status) in components {
+    let judged = components.iter().filter(|(name, _)| !hopeless.iter().any(|known| known == name.as_str()));
+    for (name, status) in judged {
         match status.state {
             ComponentState::Running | ComponentState::Finished => {}
             ComponentState::Broken => return Components::Broken(format!("{name} is BROKEN: {}", status.reason)),
@@ -104,6 +105,17 @@ fn summary(components: &BTreeMap<ComponentName, ComponentStatus>) -> Components 
         }
     }
     not_yet.map_or(Components::Well, Components::NotYet)
+}
+
+/// The components that do not run and will not: BROKEN ones, and those that wait for one.
+pub(super) fn hopeless(components: &BTreeMap<ComponentName, ComponentStatus>) -> Vec<String> {
+    let is =
+        |state| components.iter().filter(move |(_, status)| status.state == state).map(|(name, _)| name.to_string());
+    let mut names: Vec<String> = is(ComponentState::Broken).collect();
+    if !names.is_empty() {
+        names.extend(is(ComponentState::Installed));
+    }
+    names
 }
 
 /// Whether the slot is kept. One that cannot be written down by the deadline is not.

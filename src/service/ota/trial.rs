@@ -63,6 +63,8 @@ pub struct OnTrial {
     pub network: Need,
     /// What the boot report says of the mounts.
     pub mounts: Result<(), String>,
+    /// Components that did not run on the former system either, by their names: they say nothing about the new one.
+    pub hopeless: Vec<String>,
     /// How many times the daemon has started in this boot, this time included.
     pub starts: u32,
 }
@@ -119,6 +121,7 @@ impl Trials {
             network: health.network.need(reached, installed.installed_at),
             health,
             mounts: report.as_ref().map_or(Ok(()), |report| mounts(report, slot)),
+            hopeless: self.hopeless(),
             starts: self.count(STARTS)?,
         })))
     }
@@ -209,6 +212,23 @@ impl Trials {
         Ok(())
     }
 
+    /// At the end of a confirmed system: which components it leaves BROKEN, for the one that may come. Nothing is written
+    /// when that is as it was.
+    pub fn note_hopeless(&self, names: &[String]) -> Result<(), TrialError> {
+        if self.hopeless() == names {
+            return Ok(());
+        }
+        let directory = &self.settings.greengrass.data_directory;
+        file::make_directory(directory, 0o755)?;
+        Ok(file::write(&directory.join(HOPELESS), 0o644, Backup::Drop, names.join("\n").as_bytes())?)
+    }
+
+    fn hopeless(&self) -> Vec<String> {
+        let text = file::read(&self.settings.greengrass.data_directory.join(HOPELESS), 1 << 20).ok().flatten();
+        let text = text.and_then(|text| String::from_utf8(text).ok()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     fn lock(&self, what: &str) -> Result<UpdateLock, TrialError> {
         Ok(UpdateLock::take(&self.settings.greengrass.lock, what, Busy::Wait)?)
     }
@@ -240,6 +260,8 @@ impl Trials {
     }
 }
 
+/// Below the data directory: components that did not run when the daemon was last stopped, a name a line.
+const HOPELESS: &str = "broken";
 /// Beside the lock, in memory: what the boot was found to be.
 const SETTLED: &str = "slot-state";
 /// Beside the lock, in memory: starts of the daemon in this boot.

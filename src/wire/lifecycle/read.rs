@@ -121,7 +121,7 @@ fn system_update(value: &Value, has_bootstrap: bool) -> Result<Bootstrap, String
 
 /// The daemon tells which program it is and whose the update is. The words of the last line are what a script of
 /// somebody else's would say.
-const SYSTEM_UPDATE: &str = r#"set -- --output json --deployment "$GREENGRASS_DEPLOYMENT_ID" -- "$GREENGRASS_BUNDLE"
+pub(super) const SYSTEM_UPDATE: &str = r#"set -- --wait --output json --deployment "$GREENGRASS_DEPLOYMENT_ID" -- "$GREENGRASS_BUNDLE"
 [ -z "$GREENGRASS_OTA_CONF" ] || set -- --conf "$GREENGRASS_OTA_CONF" "$@"
 "${GREENGRASS_BINARY:-greengrass}" ota install "$@" || exit
 exit 101"#;

@@ -164,6 +164,20 @@ fn profile_of_the_bundle_is_laid_over_the_settings() {
 }
 
 #[test]
+fn components_that_did_not_run_before_are_known() {
+    let disk = Disk::new();
+    let trials = disk.boot(Slot::A, "");
+    let names = ["a".to_owned(), "b".to_owned()];
+    trials.note_hopeless(&[]).unwrap();
+    assert!(!disk.path("data").join(HOPELESS).exists(), "nothing to note, nothing written");
+    trials.note_hopeless(&names).unwrap();
+    disk.install(&trials, None);
+    assert_eq!(on_trial(disk.boot(Slot::B, "").look().unwrap()).hopeless, names);
+    trials.note_hopeless(&[]).unwrap();
+    assert_eq!(on_trial(disk.boot(Slot::B, "").look().unwrap()).hopeless, Vec::<String>::new());
+}
+
+#[test]
 fn mounts_are_what_the_boot_report_says() {
     let report = |text: &str| Report::parse(&format!("greengrass-boot 1\n{text}")).unwrap();
     let good = "fact\tslot\tb\nfact\tdata\tkept\nfact\troot\toverlay on data\nstep\troot\t1\t1\tok\toverlay/b\t\n";

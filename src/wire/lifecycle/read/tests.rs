@@ -117,7 +117,7 @@ fn system_update_is_a_bootstrap_step_that_installs_the_bundle() {
     for update in [json!("/u.raucb"), json!({"bundle": "/u.raucb", "Timeout": 60})] {
         let bootstrap = read(&json!({"systemUpdate": update, "Run": "r"})).bootstrap.unwrap().unwrap();
         assert_eq!(bootstrap.step.setenv["GREENGRASS_BUNDLE"], "/u.raucb");
-        assert!(bootstrap.step.requires_privilege && !bootstrap.on_rollback);
+        assert!(bootstrap.step.requires_privilege && !bootstrap.on_rollback && bootstrap.is_system_update());
         assert!(bootstrap.step.script.ends_with("exit 101"), "{}", bootstrap.step.script);
         let timeout = if update.is_object() { 60 } else { 86_400 };
         assert_eq!(bootstrap.step.timeout, Some(Duration::from_secs(timeout)));
