@@ -11,6 +11,7 @@ use greengrass::boot::slot::Slot;
 use greengrass::boot::state::grubenv;
 use greengrass::boot::state::machine::Candidate;
 use greengrass::boot::state::record::{ImageState, Record};
+use greengrass::boot::state::slots::Moment;
 use greengrass::boot::state::variables::Variables;
 use greengrass::service::ota::device::Device as Slots;
 use greengrass::service::ota::settings::Settings;
@@ -47,6 +48,7 @@ impl Machine {
         let conf = machine.path("ota.conf").display().to_string();
         machine.device.core.options.extend(["--ota-conf".to_owned(), conf]);
         machine.boot(Slot::A);
+        let _ = machine.slots().slots().settle(Moment::at(1)).unwrap();
         machine.recipes("1.0.0", "exit 0", &stay("run 1.0.0"));
         machine.device.succeed(&["-m", &format!("{APP}=1.0.0"), "-m", &format!("{SYSTEM}=1.0.0")]);
         machine

@@ -10,7 +10,6 @@ mod health;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use channel::{Handle, Hold, Seat, Standing, channel};
@@ -21,11 +20,11 @@ use super::change::{Change, ChangeError, change};
 use super::device::{Device, DeviceError};
 use super::events;
 use super::installed::Installed;
-use super::settings::{PLACES, Settings, SettingsError};
+use super::settings::{PLACES, Settings, SettingsError, StatePlace};
 use super::status::Overview;
 use crate::base::clock::Timestamp;
 use crate::base::report::Report as ErrorReport;
-use crate::boot::places;
+use crate::boot::places::{self, label};
 use crate::boot::report::{Outcome, Report};
 use crate::boot::slot::Slot;
 use crate::boot::state::machine::Phase;
@@ -33,12 +32,12 @@ use crate::boot::state::record::Reason;
 use crate::boot::state::slots::{Moment, SlotsError, Status, Then};
 use crate::store::file::{self, Backup, FileError};
 use crate::store::update_lock::{Busy, UpdateLock, UpdateLockError};
+use crate::sys::block;
 
 /// Asks about and ends trials; cheap to clone. Every call blocks, and opens the state anew: another process may have
 /// changed it.
 #[derive(Clone, Debug)]
 pub struct Trials {
-    settings: Arc<Settings>,
     conf: Option<PathBuf>,
 }
 
@@ -70,13 +69,10 @@ pub struct OnTrial {
 }
 
 impl Trials {
-    /// `None` where no settings tell that this is a device with slots.
-    pub fn of_device(conf: Option<&Path>) -> Result<Option<Self>, TrialError> {
-        if conf.is_none() && !PLACES.iter().any(|place| Path::new(place).exists()) {
-            return Ok(None);
-        }
-        let settings = Arc::new(Settings::load(conf)?);
-        Ok(Some(Self { settings, conf: conf.map(Path::to_owned) }))
+    /// `None` where no settings tell that this is a device with slots. They are read when there is something to ask.
+    pub fn of_device(conf: Option<&Path>) -> Option<Self> {
+        let is_there = conf.is_some() || PLACES.iter().any(|place| Path::new(place).exists());
+        is_there.then(|| Self { conf: conf.map(Path::to_owned) })
     }
 
     /// The file of settings, where it is not the usual one.
@@ -85,30 +81,32 @@ impl Trials {
     }
 
     /// What this boot is. Where PID 1 settles the state of the slots its report tells, and on an ordinary boot nothing
-    /// else is read; elsewhere the first call after a boot settles it.
+    /// else is read; elsewhere the first call after a boot settles it, on a device that was ever updated by us.
     pub fn look(&self) -> Result<Found, TrialError> {
         let report = report()?;
         let said = match report.as_ref().and_then(|report| report.fact("slot-state")) {
             Some(said) => said.to_owned(),
             None => match self.settle()? {
-                Some(said) => said,
-                None => return Ok(Found::GivenUp),
+                Settled::Nothing => return Ok(Found::NoTrial),
+                Settled::Verdict(said) => said,
+                Settled::Reboot => return Ok(Found::GivenUp),
             },
         };
         self.tell_boot(&said);
         if !said.starts_with("trial ") {
             return Ok(Found::NoTrial);
         }
-        let device = Device::open(&self.settings)?;
+        let settings = self.settings()?;
+        let device = Device::open(&settings)?;
         let status = device.slots().status()?;
         let slot = match standing(&status) {
             None => return Ok(Found::NoTrial),
             Some(Kept::GivenUp) => return Ok(Found::GivenUp),
             Some(Kept::Trial(slot)) => slot,
         };
-        self.publish(&device);
+        publish(&device, &settings);
         let installed = Installed::load(device.data(), slot)?.unwrap_or_default();
-        let mut health = self.settings.health_of(installed.health_profile.as_deref());
+        let mut health = settings.health_of(installed.health_profile.as_deref());
         if let Some(limit) = report.as_ref().and_then(|report| report.fact("trial-deadline")?.parse().ok()) {
             // PID 1 ends the trial without a word; a reason is worth more.
             health.deadline = health.deadline.min(Duration::from_secs(limit) * 9 / 10);
@@ -121,8 +119,8 @@ impl Trials {
             network: health.network.need(reached, installed.installed_at),
             health,
             mounts: report.as_ref().map_or(Ok(()), |report| mounts(report, slot)),
-            hopeless: self.hopeless(),
-            starts: self.count(STARTS)?,
+            hopeless: hopeless(device.data()),
+            starts: count(&settings, STARTS)?,
         })))
     }
 
@@ -140,25 +138,20 @@ impl Trials {
 
     /// Keeps the slot that runs. Fine if somebody else did so meanwhile.
     pub fn commit(&self) -> Result<(), TrialError> {
-        let _lock = self.lock("health commit")?;
-        let device = Device::open(&self.settings)?;
+        let settings = self.settings()?;
+        let _lock = lock(&settings, "health commit")?;
+        let device = Device::open(&settings)?;
         change(device.slots(), Change::Commit, now())?;
-        self.publish(&device);
+        publish(&device, &settings);
         Ok(())
-    }
-
-    /// For those who may not open the disk. What was done counts without it.
-    fn publish(&self, device: &Device) {
-        if let Ok(overview) = Overview::of(device) {
-            let _ = overview.publish(&self.settings);
-        }
     }
 
     /// Gives the slot that runs up; the caller reboots. Why is kept for who comes after. `false` when somebody confirmed
     /// it meanwhile.
     pub fn roll_back(&self, why: &str) -> Result<bool, TrialError> {
-        let _lock = self.lock("health rollback")?;
-        let device = Device::open(&self.settings)?;
+        let settings = self.settings()?;
+        let _lock = lock(&settings, "health rollback")?;
+        let device = Device::open(&settings)?;
         let status = device.slots().status()?;
         if standing(&status).is_none() {
             return Ok(false);
@@ -175,7 +168,11 @@ impl Trials {
 
     /// What became of the update that this deployment brought.
     pub fn fate(&self, deployment: &str) -> Result<Fate, TrialError> {
-        let device = Device::open(&self.settings)?;
+        let settings = self.settings()?;
+        if !has_state(&settings)? {
+            return Ok(Fate::Unknown);
+        }
+        let device = Device::open(&settings)?;
         match device.slots().status() {
             Ok(status) => Ok(fate::of(&status, deployment, device.data())),
             Err(SlotsError::NoRecord) => Ok(Fate::Unknown),
@@ -185,8 +182,12 @@ impl Trials {
 
     /// An update that is armed, by whomever, becomes this deployment's; whether there is one.
     pub fn claim(&self, deployment: &str) -> Result<bool, TrialError> {
-        let _lock = self.lock("deployment")?;
-        let device = Device::open(&self.settings)?;
+        let settings = self.settings()?;
+        if !has_state(&settings)? {
+            return Ok(false);
+        }
+        let _lock = lock(&settings, "deployment")?;
+        let device = Device::open(&settings)?;
         let status = match device.slots().status() {
             Err(SlotsError::NoRecord) => return Ok(false),
             status => status?,
@@ -202,62 +203,100 @@ impl Trials {
 
     /// Whether to start the machine again for an update that is armed: a machine that does not is asked a few times only.
     pub fn ask_for_reboot(&self) -> Result<bool, TrialError> {
-        Ok(self.count(REBOOTS)? <= MOST_REBOOTS)
+        Ok(count(&self.settings()?, REBOOTS)? <= MOST_REBOOTS)
     }
 
     /// Calls a trial off that has not begun.
     pub fn cancel(&self) -> Result<(), TrialError> {
-        let _lock = self.lock("deployment")?;
-        change(Device::open(&self.settings)?.slots(), Change::Cancel, now())?;
+        let settings = self.settings()?;
+        let _lock = lock(&settings, "deployment")?;
+        change(Device::open(&settings)?.slots(), Change::Cancel, now())?;
         Ok(())
     }
 
     /// At the end of a confirmed system: which components it leaves BROKEN, for the one that may come. Nothing is written
     /// when that is as it was.
     pub fn note_hopeless(&self, names: &[String]) -> Result<(), TrialError> {
-        if self.hopeless() == names {
+        let directory = &self.settings()?.greengrass.data_directory;
+        if hopeless(directory) == names {
             return Ok(());
         }
-        let directory = &self.settings.greengrass.data_directory;
         file::make_directory(directory, 0o755)?;
         Ok(file::write(&directory.join(HOPELESS), 0o644, Backup::Drop, names.join("\n").as_bytes())?)
     }
 
-    fn hopeless(&self) -> Vec<String> {
-        let text = file::read(&self.settings.greengrass.data_directory.join(HOPELESS), 1 << 20).ok().flatten();
-        let text = text.and_then(|text| String::from_utf8(text).ok()).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+    fn settings(&self) -> Result<Settings, SettingsError> {
+        Settings::load(self.conf())
     }
 
-    fn lock(&self, what: &str) -> Result<UpdateLock, TrialError> {
-        Ok(UpdateLock::take(&self.settings.greengrass.lock, what, Busy::Wait)?)
-    }
-
-    /// Does once a boot what nobody has done, and remembers what it was; `None`: the machine has to start again.
-    fn settle(&self) -> Result<Option<String>, TrialError> {
-        let path = self.settings.greengrass.lock.with_file_name(SETTLED);
-        if let Some(said) = file::read(&path, 256)? {
-            return Ok(Some(String::from_utf8_lossy(&said).into_owned()));
+    /// Does once a boot what nobody has done, and remembers what it was.
+    fn settle(&self) -> Result<Settled, TrialError> {
+        let settings = self.settings()?;
+        if !has_state(&settings)? {
+            return Ok(Settled::Nothing);
         }
-        let _lock = self.lock("settling the boot")?;
-        let device = Device::open(&self.settings)?;
+        let path = settings.greengrass.lock.with_file_name(SETTLED);
+        if let Some(said) = file::read(&path, 256)? {
+            return Ok(Settled::Verdict(String::from_utf8_lossy(&said).into_owned()));
+        }
+        let _lock = lock(&settings, "settling the boot")?;
+        let device = Device::open(&settings)?;
+        if device.record()?.is_none() {
+            return Ok(Settled::Nothing);
+        }
         let (verdict, then) = device.slots().settle(Moment::at(now()))?;
         if then == Then::Reboot {
-            return Ok(None);
+            return Ok(Settled::Reboot);
         }
         let said = verdict.describe();
         file::write(&path, 0o644, Backup::Drop, said.as_bytes())?;
-        Ok(Some(said))
+        Ok(Settled::Verdict(said))
     }
+}
 
-    /// Counts in memory, and so for this boot.
-    fn count(&self, name: &str) -> Result<u32, TrialError> {
-        let path = self.settings.greengrass.lock.with_file_name(name);
-        let before = file::read(&path, 64)?.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
-        let count = before.unwrap_or(0_u32).saturating_add(1);
-        file::write(&path, 0o644, Backup::Drop, count.to_string().as_bytes())?;
-        Ok(count)
+/// What settling a boot came to.
+enum Settled {
+    /// No update of ours was ever begun here: what keeps the slots is somebody else's business.
+    Nothing,
+    Verdict(String),
+    /// The machine has to start again.
+    Reboot,
+}
+
+/// Whether there may be a record; to open the device would make one where it lies in files.
+fn has_state(settings: &Settings) -> Result<bool, TrialError> {
+    let in_files = || settings.greengrass.data_directory.join("state").exists();
+    Ok(match settings.greengrass.state {
+        StatePlace::Partition => true,
+        StatePlace::Files => in_files(),
+        StatePlace::Auto => in_files() || block::by_label(label::STATE).map_err(TrialError::Find)?.is_some(),
+    })
+}
+
+fn lock(settings: &Settings, what: &str) -> Result<UpdateLock, UpdateLockError> {
+    UpdateLock::take(&settings.greengrass.lock, what, Busy::Wait)
+}
+
+/// For those who may not open the disk. What was done counts without it.
+fn publish(device: &Device, settings: &Settings) {
+    if let Ok(overview) = Overview::of(device) {
+        let _ = overview.publish(settings);
     }
+}
+
+/// Counts in memory, and so for this boot.
+fn count(settings: &Settings, name: &str) -> Result<u32, TrialError> {
+    let path = settings.greengrass.lock.with_file_name(name);
+    let before = file::read(&path, 64)?.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+    let count = before.unwrap_or(0_u32).saturating_add(1);
+    file::write(&path, 0o644, Backup::Drop, count.to_string().as_bytes())?;
+    Ok(count)
+}
+
+fn hopeless(data: &Path) -> Vec<String> {
+    let text = file::read(&data.join(HOPELESS), 1 << 20).ok().flatten();
+    let text = text.and_then(|text| String::from_utf8(text).ok()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 /// Below the data directory: components that did not run when the daemon was last stopped, a name a line.
@@ -320,6 +359,8 @@ fn now() -> u64 {
 pub enum TrialError {
     #[error("cannot read {}", places::REPORT)]
     Report(#[source] io::Error),
+    #[error("cannot look for the partition {}", label::STATE)]
+    Find(#[source] io::Error),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]

@@ -28,6 +28,14 @@ impl Disk {
         let env = disk.path("grubenv");
         fs::write(&env, grubenv::encode(&variables).unwrap()).unwrap();
         fs::File::open(&env).unwrap().sync_all().unwrap();
+        let trials = disk.boot(Slot::A, "");
+        assert_eq!(trials.look().unwrap(), Found::NoTrial);
+        assert_eq!(trials.fate(DEPLOYMENT).unwrap(), Fate::Unknown);
+        assert!(!trials.claim(DEPLOYMENT).unwrap());
+        assert!(!disk.path("data").join("state").exists(), "nothing is made before the first update");
+        // As the installer does before its first update.
+        let (verdict, _) = disk.device(&trials).slots().settle(Moment::at(1)).unwrap();
+        assert_eq!(verdict.name(), "fresh");
         assert_eq!(disk.boot(Slot::A, "").look().unwrap(), Found::NoTrial);
         disk
     }
@@ -49,12 +57,16 @@ impl Disk {
         fs::create_dir_all(&data).unwrap();
         fs::write(&conf, text).unwrap();
         let _ = fs::remove_dir_all(run);
-        Trials::of_device(Some(&conf)).unwrap().unwrap()
+        Trials::of_device(Some(&conf)).unwrap()
+    }
+
+    fn device(&self, trials: &Trials) -> Device {
+        Device::open(&trials.settings().unwrap()).unwrap()
     }
 
     /// As `ota install` leaves it, for nobody's deployment.
     fn install(&self, trials: &Trials, profile: Option<&str>) {
-        let device = Device::open(&trials.settings).unwrap();
+        let device = self.device(trials);
         let candidate =
             Candidate { version: "2".to_owned(), manifest: [2; 32], transaction: 1, level: 0, floor: 0, key_epoch: 0 };
         let slot = device.slots().plan_install(candidate, 1).unwrap().target;
