@@ -59,6 +59,7 @@ test-long: setup ## what takes too long for each change: power cuts, all images,
 	INIT=systemd init/image/build.sh
 	ONLY="systemd aarch64" tests/image/run.sh
 	tests/slots/run.sh
+	tests/slots/heir.sh
 	LONG=1 .ci/yocto.sh
 	LONG=1 tests/openwrt/run.sh feed
 
