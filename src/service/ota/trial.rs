@@ -241,8 +241,13 @@ impl Trials {
         }
         let _lock = lock(&settings, "settling the boot")?;
         let device = Device::open(&settings)?;
-        if device.record()?.is_none() {
-            return Ok(Settled::Nothing);
+        match device.slots().status() {
+            Err(SlotsError::NoRecord) => return Ok(Settled::Nothing),
+            // Armed in this very boot, and not tried yet: to settle that would call it off.
+            Ok(status) if matches!(status.phase, Phase::Armed(_, left) if left == status.record.max) => {
+                return Ok(Settled::Nothing);
+            }
+            _ => {}
         }
         let (verdict, then) = device.slots().settle(Moment::at(now()))?;
         if then == Then::Reboot {

@@ -92,6 +92,10 @@ fn trial_is_found_kept_and_found_no_more() {
     assert_eq!(trials.fate(DEPLOYMENT).unwrap(), Fate::Unknown);
     assert!(trials.claim(DEPLOYMENT).unwrap());
     assert_eq!(trials.fate(DEPLOYMENT).unwrap(), Fate::Armed);
+    // The first start of a daemon in the boot that armed it.
+    let _ = fs::remove_file(disk.path("run").join(SETTLED));
+    assert_eq!(trials.look().unwrap(), Found::NoTrial);
+    assert_eq!(trials.fate(DEPLOYMENT).unwrap(), Fate::Armed);
     let trials = disk.boot(Slot::B, "");
     let found = on_trial(trials.look().unwrap());
     assert_eq!((found.slot, found.version.as_str(), found.starts), (Slot::B, "2", 1));
