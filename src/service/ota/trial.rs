@@ -126,11 +126,12 @@ impl Trials {
 
     /// Once a boot: to the log of the fleet what it is, and to those who may not open the disk what there is.
     fn tell_boot(&self, said: &str) {
-        if !self.count(TOLD).is_ok_and(|count| count == 1) {
+        let Ok(settings) = self.settings() else { return };
+        if !count(&settings, TOLD).is_ok_and(|count| count == 1) {
             return;
         }
-        let Ok(device) = Device::open(&self.settings) else { return };
-        self.publish(&device);
+        let Ok(device) = Device::open(&settings) else { return };
+        publish(&device, &settings);
         events::tell_boot(said, |slot| {
             device.record().ok().flatten().map_or_else(String::new, |record| record.image(slot).version())
         });
