@@ -60,7 +60,7 @@ impl std::fmt::Debug for Unpacker {
 impl Unpacker {
     pub fn new(compression: Compression) -> Self {
         Self(match compression {
-            Compression::Gzip => Method::Gzip(Decompress::new(true)),
+            Compression::Gzip => Method::Gzip(Decompress::new(false)),
             Compression::Xz => Method::Xz(xz::Decoder::new()),
             Compression::Zstd => Method::Zstd(Box::new(FrameDecoder::new())),
         })
@@ -70,8 +70,9 @@ impl Unpacker {
     pub fn unpack(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, UnpackError> {
         match &mut self.0 {
             Method::Gzip(inflate) => {
-                inflate.reset(true);
-                match inflate.decompress(input, output, FlushDecompress::Finish) {
+                inflate.reset(false);
+                let packed = without_header(input).ok_or(UnpackError::Gzip)?;
+                match inflate.decompress(packed, output, FlushDecompress::Finish) {
                     Ok(Status::StreamEnd) => usize::try_from(inflate.total_out()).map_err(|_| UnpackError::Gzip),
                     _ => Err(UnpackError::Gzip),
                 }
@@ -80,6 +81,15 @@ impl Unpacker {
             Method::Zstd(decoder) => decoder.decode_all(input, output).map_err(|_| UnpackError::Zstd),
         }
     }
+}
+
+/// What a zlib stream has behind its header: RFC 1950. The checksum behind the data is not looked at: who unpacks has
+/// verified each byte by a better one.
+fn without_header(stream: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = stream.split_first_chunk::<2>()?;
+    let number = u16::from_be_bytes(*header);
+    let (is_deflate, has_dictionary) = (header[0] & 0xf == 8, header[1] & 0x20 != 0);
+    (is_deflate && !has_dictionary && number.is_multiple_of(31)).then_some(rest)
 }
 
 /// A block that does not unpack, or not into the room there is.
