@@ -6,6 +6,7 @@ mod fetch;
 mod image;
 mod ipc;
 mod operations;
+mod updates;
 
 use std::io;
 use std::path::Path;
@@ -154,12 +155,28 @@ pub(crate) const FIGURES: &[Figure] = &[
         measure: ipc::fan_out,
     },
     Figure {
+        name: "F16",
+        what: "installation of a signed image of 256 MiB, each block verified before it is written, median of 3",
+        unit: "MB/s, s of CPU per GiB, KiB",
+        target: ">= 2 x RAUC's MB/s, <= 0.5 x its CPU, <= 10 MiB of memory",
+        peer: "RAUC 1.8 157-241 MB/s, 4.6-5.6 s/GiB, 95-280 MiB; SWUpdate 173-188 MB/s",
+        measure: updates::install,
+    },
+    Figure {
         name: "F17",
         what: "update of 256 MiB over HTTP: requests, and percent of the bundle that is fetched",
         unit: "requests, %",
         target: "adaptive <= 20 and <= 6 %, full <= 6 and <= 101 %, <= 52 % again after a cut at 50 %",
         peer: "RAUC 1.8: adaptive 123 and 5.6 %, full 3,249 and 114 %",
         measure: fetch::requests_and_share,
+    },
+    Figure {
+        name: "F18",
+        what: "power cut at any instant of an update, in process",
+        unit: "violations, states, sectors",
+        target: "0 violations in >= 100,000 states and >= 1,000 cuts at random; 0 writes of an ordinary boot",
+        peer: "-",
+        measure: updates::power_cuts,
     },
     Figure {
         name: "F19",

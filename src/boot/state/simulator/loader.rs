@@ -43,7 +43,8 @@ impl Loader {
         }
     }
 
-    pub(crate) fn counts_each_boot(self) -> bool {
+    /// Then it writes at each, too.
+    pub fn counts_each_boot(self) -> bool {
         matches!(self, Self::GrubRauc | Self::Uboot)
     }
 
