@@ -169,8 +169,9 @@ cut_power() {
 		fi
 		say "cut $cut after $((instant / 100)) s: found ${found:-no time to look}, synced $told"
 	done
-	boots survived ""
+	boots survived gg.unsettled=0
 	survives "$told"
+	[ -n "$found" ] || fail "the last boot did not look for what was synced; see $cache/checks.log"
 	echo "ok - cut: $cuts cuts, $in_boot of them while it boots, and $told synced writes are there"
 }
 
