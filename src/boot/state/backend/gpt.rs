@@ -80,6 +80,7 @@ impl<M: Medium> Backend for Gpt<M> {
 }
 
 /// What the slot is that is not confirmed.
+#[derive(Clone, Copy)]
 enum Other {
     OnTrial(u8),
     Former,
