@@ -156,14 +156,15 @@ impl VerifyArguments {
 fn verify(bundle: &Bundle, source: &dyn Source) -> Result<&'static str, BundleError> {
     let mut reader = bundle.reader(source);
     let mut at = 0;
-    source.expect(&[0..bundle.data_size()]);
+    let all = 0..bundle.data_size();
+    source.expect(std::slice::from_ref(&all));
     while at < bundle.data_size() {
         let length = (bundle.data_size() - at).min(MAX_CHUNK as u64);
         reader.view(at, usize::try_from(length).unwrap_or(MAX_CHUNK))?;
         at += length;
         reader.is_done_until(at);
     }
-    source.expect(&[0..bundle.data_size()]);
+    source.expect(std::slice::from_ref(&all));
     let contents = Contents::open(&mut reader)?;
     let mut unpacker = contents.unpacker();
     let mut room = vec![0; MAX_CHUNK];
