@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "ota/command.rs"]
+mod command;
 #[path = "ota/install_stage.rs"]
 mod stage;
 

@@ -8,7 +8,7 @@ use crate::boot::slot::Slot;
 /// The name in front of each line.
 const PROCESS: &str = "greengrass-ota";
 
-/// What happened. The fields that come with each stand in `docs/manual/greengrass-ota.md`.
+/// What happened. The fields that come with each stand in `docs/manual/greengrass-ota-status.md`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     InstallBegun,
