@@ -43,7 +43,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/yocto.sh
 	tests/openwrt/run.sh
 	init/image/build.sh
-	ONLY="same_bytes x86_64" tests/image/run.sh
+	ONLY="same_bytes x86_64 update" tests/image/run.sh
 	tests/image/rauc.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
@@ -117,7 +117,7 @@ image: setup ## a bootable A/B disk image in target/image; ARCH=aarch64 INIT=sys
 boot: ## boot it in QEMU, Ctrl-A X ends it; KEEP=1 keeps what the device writes, DEMO=update shows updates
 	@[ -f target/image/$(ARCH)$(subst -busybox,,-$(INIT))/disk.img ] || $(MAKE) image
 ifeq ($(DEMO),update)
-	@[ -f target/image/$(ARCH)$(subst -busybox,,-$(INIT))/updates.img ] || ARCH=$(ARCH) INIT=$(INIT) init/image/updates.sh
+	@[ target/image/$(ARCH)$(subst -busybox,,-$(INIT))/updates.img -nt target/image/$(ARCH)$(subst -busybox,,-$(INIT))/disk.img ] || ARCH=$(ARCH) INIT=$(INIT) init/image/updates.sh
 	@ARCH=$(ARCH) INIT=$(INIT) init/image/demo.sh
 else
 	ARCH=$(ARCH) INIT=$(INIT) KEEP=$(KEEP) init/image/boot.sh

@@ -104,7 +104,6 @@ enter 'version'
 explain "Version 2 is on trial. The daemon watches: mounts, itself, the components, the programs of health.d." \
 	"When all have been well for a while, the slot is confirmed; that is one write of 512 bytes."
 enter 'until grep -q "The new system is kept" /data/greengrass/v2/logs/greengrass.log; do sleep 1; done'
-enter 'version'
 
 explain "Version 2 is kept. Version 3 has a health check that fails: it goes into slot a, where version 1 was."
 enter 'mount -o ro /dev/vdb /mnt'
