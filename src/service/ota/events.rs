@@ -70,8 +70,11 @@ pub fn tell_boot(said: &str, version: impl Fn(Slot) -> String) {
     tell(event, &fields);
 }
 
+/// The name of a field, and what it says.
+type Field<'a> = (&'a str, &'a str);
+
 /// What is after the slot is the tries that are left, or the reason.
-fn of_boot(said: &str) -> Option<(Event, Slot, Option<(&str, &str)>)> {
+fn of_boot(said: &str) -> Option<(Event, Slot, Option<Field<'_>>)> {
     let mut words = said.split(' ');
     let (event, key) = match words.next()? {
         "trial" => (Event::TrialBegun, "left"),

@@ -18,3 +18,7 @@ pub mod totals;
 pub mod trial;
 pub mod trust;
 pub mod update;
+
+#[cfg(test)]
+#[path = "../../../tests/support/range_server.rs"]
+mod range_server;

@@ -243,7 +243,7 @@ pub(crate) mod tests {
         armed.status.phase = Phase::Armed(Slot::B, 3);
         (armed.status.record.trial, armed.status.view.trial) = (Some(Slot::B), Some(Trial { slot: Slot::B, left: 3 }));
         assert_eq!((armed.condition(), armed.next()), (Condition::Underway, Slot::B));
-        let mut trial = armed.clone();
+        let mut trial = armed;
         (trial.status.booted, trial.status.phase) = (Slot::B, Phase::Trial(Slot::B, 2));
         assert_eq!((trial.condition(), trial.faults()), (Condition::Trial, vec![]));
         let mut bad = overview();

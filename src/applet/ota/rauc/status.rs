@@ -152,7 +152,7 @@ impl Paper {
         for (entry, number) in entries.iter().zip(&numbers) {
             let place = entry.place;
             let mut one = |what: &str, value: Option<&str>| {
-                assign(&mut text, &format!("RAUC_SLOT_{what}_{number}"), value.unwrap_or_default())
+                assign(&mut text, &format!("RAUC_SLOT_{what}_{number}"), value.unwrap_or_default());
             };
             one("STATE", Some(entry.state));
             one("CLASS", Some(&place.class));

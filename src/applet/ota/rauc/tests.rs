@@ -211,7 +211,7 @@ fn status_says_what_rauc_says() {
     });
     assert_says(&ours_json, &their_json, "");
     assert_eq!(ours_json["slots"]["rootfs.1"]["slot_status"]["bundle"]["hash"], hex(&[2; 32]));
-    let [ours, theirs] = [ours("shell"), read("shell")].map(by_slot);
+    let [ours, theirs] = [ours("shell"), read("shell")].map(|text| by_slot(&text));
     for ((slot, key), value) in &theirs {
         // Which we do not count.
         if !key.contains("ACTIVATED") && !key.contains("COUNT") {
@@ -221,7 +221,7 @@ fn status_says_what_rauc_says() {
 }
 
 /// Assignments of `status --output-format=shell`, by the name of the slot instead of its number.
-fn by_slot(text: String) -> BTreeMap<(String, String), String> {
+fn by_slot(text: &str) -> BTreeMap<(String, String), String> {
     let lines: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let names = lines.iter().find(|(key, _)| *key == "RAUC_SYSTEM_SLOTS").unwrap().1.trim_matches('\'');
     let names: Vec<&str> = names.split(' ').collect();

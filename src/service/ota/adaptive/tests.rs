@@ -15,10 +15,7 @@ use crate::service::ota::trust::Trust;
 use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
 use crate::store::slot_device::Target;
 
-#[path = "../../../../tests/support/range_server.rs"]
-mod range_server;
-
-use range_server::{Asked, Server, Turn};
+use super::super::range_server::{Asked, Server, Turn};
 
 const MIB: usize = 1 << 20;
 

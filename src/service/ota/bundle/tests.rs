@@ -101,7 +101,7 @@ fn image_is_packed_unless_it_is_packed_itself() {
     let image = b"the same again and ".repeat(50_000);
     let stored = made(&image, Packing::None);
     assert!(made(&image, Packing::Auto) < stored / 20);
-    let mut squashfs = image.clone();
+    let mut squashfs = image;
     squashfs[..4].copy_from_slice(b"hsqs");
     assert_eq!(made(&squashfs, Packing::Auto), stored);
     assert!(made(&squashfs, Packing::Gzip) < stored / 20);

@@ -6,10 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::net::http::Timeouts;
 
-#[path = "../../../../tests/support/range_server.rs"]
-mod range_server;
-
-use range_server::{Asked, Server, Turn};
+use super::super::range_server::{Asked, Server, Turn};
 
 fn patience() -> Patience {
     let timeouts = Timeouts { connect: Duration::from_secs(5), socket: Duration::from_millis(300) };
@@ -31,7 +28,7 @@ fn open(server: &Server) -> Result<HttpSource, FetchError> {
 
 /// Reads all as the installer does, in pieces of a MiB.
 fn read_all(source: &HttpSource) -> io::Result<Vec<u8>> {
-    source.expect(&[0..source.size()]);
+    source.expect(std::slice::from_ref(&(0..source.size())));
     let mut bytes = vec![0; usize::try_from(source.size()).unwrap()];
     for (number, piece) in bytes.chunks_mut(1 << 20).enumerate() {
         source.read_at(piece, (number as u64) << 20)?;
