@@ -123,6 +123,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
     Ok(Some(content))
 }
 
+/// Opens a file that is there, for another program to append what it says.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    File::options().append(true).open(path)
+}
+
 /// Removes a file; that there is none is fine.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match std::fs::remove_file(path) {

@@ -104,7 +104,7 @@ mod without {
         }
 
         pub(crate) async fn leaving(&mut self) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
 
         pub(crate) async fn end(self, _: &supervisor::Handle) {}

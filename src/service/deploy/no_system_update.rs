@@ -8,6 +8,7 @@ use crate::wire::name::DeploymentId;
 #[derive(Clone, Debug)]
 pub enum SystemUpdates {}
 
+#[derive(PartialEq, Eq)]
 #[expect(dead_code, reason = "what would be found with updates")]
 pub(super) enum Found {
     Nothing,

@@ -153,7 +153,7 @@ impl Hooks {
         let fault = |cause| HookError::Run { hook: word.to_owned(), cause };
         let said = self.directory.path().join("said");
         file::write(&said, 0o600, Backup::Drop, b"")?;
-        let open = || File::options().append(true).open(&said).map_err(fault);
+        let open = || file::open_to_append(&said).map_err(fault);
         let mut command = Command::new(&self.program);
         command
             .arg(word)
