@@ -28,7 +28,9 @@ default_postinst() {
 default_prerm() {
 	local package="${1##*/}"
 	package="${package%.prerm}"
-	rm -f "$IPKG_INSTROOT/etc/rc.d/"*greengrass
+	for script in $(grep -h '^/etc/init.d/' "$IPKG_INSTROOT/usr/lib/opkg/info/$package.list"); do
+		rm -f "$IPKG_INSTROOT/etc/rc.d/S95${script##*/}"
+	done
 	echo "prerm $package" >>"$IPKG_INSTROOT/log"
 }
 END
