@@ -141,6 +141,13 @@ impl Stage {
             return None;
         };
         let (path, mount_point) = (path.trim().to_owned(), self.path("seen"));
+        // Below chroot(8) nobody can have a mount table of his own.
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        if !table.lines().any(|line| line.split(' ').nth(4) == Some("/")) {
+            eprintln!("skipped: / is not mounted here, so no mount can be kept from others");
+            assert!(Command::new("losetup").args(["--detach", &path]).status().unwrap().success());
+            return None;
+        }
         fs::create_dir(&mount_point).unwrap();
         self.set(&format!("device={}", self.path(name).display()), &format!("device={path}"));
         Some(Loop { path, mount_point })
