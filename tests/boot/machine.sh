@@ -59,7 +59,7 @@ make_slot() {
 			cp -L "$library" "$tree$library"
 		done
 	done
-	cp "$here/checks.sh" "$here/daemon.sh" "$here/device.sh" "$tree/test/"
+	cp "$here/checks.sh" "$here/tests.sh" "$here/daemon.sh" "$here/device.sh" "$tree/test/"
 	printf '#!/bin/sh\nexec /bin/busybox sh /test/daemon.sh\n' >"$tree/usr/bin/greengrassd"
 	printf '#!/bin/sh\nexit 3\n' >"$tree/sbin/crashing-init"
 	echo 'void _start(void) { *(volatile int *)8 = 0; }' |
@@ -138,4 +138,13 @@ prepare() {
 	slots=$cache/disk.img
 	data=$cache/data.img
 	data_options=
+}
+
+# boots TEST KERNEL_ARGUMENTS [QEMU_ARGUMENTS...]: the machine ends by itself, and all its checks pass.
+boots() {
+	machine "$@" || fail "$1: the machine did not end within $patience s, or QEMU failed; see $cache/console.log"
+	tr -d '\r' <"$cache/checks.log"
+	if grep -q '^not ok' "$cache/checks.log" || ! tail -n 3 "$cache/checks.log" | grep -q '^all .*checks passed'; then
+		fail "$1: FAILED; see $cache/checks.log and $cache/console.log"
+	fi
 }

@@ -2,7 +2,7 @@
 # Boots virtual machines through gg-init, well and with every fault of the boot, and cuts their power: run.sh [CUTS]
 #
 # ONLY="well cut_power" picks parts; SEED picks the instants of the cuts.
-# What a machine says is in checks.sh. The console and the words of the last boot stay in target/boot.
+# What a machine says is in tests.sh. The console and the words of the last boot stay in target/boot.
 # shellcheck disable=SC2317 # parts are called by name
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,15 +12,6 @@ cache=target/boot
 cuts=${1:-5}
 # shellcheck source=tests/boot/machine.sh
 . "$here/machine.sh"
-
-# boots TEST KERNEL_ARGUMENTS [QEMU_ARGUMENTS...]: the machine ends by itself, and all its checks pass.
-boots() {
-	machine "$@" || fail "$1: the machine did not end within $patience s, or QEMU failed; see $cache/console.log"
-	tr -d '\r' <"$cache/checks.log"
-	if grep -q '^not ok' "$cache/checks.log" || ! tail -n 3 "$cache/checks.log" | grep -q '^all .*checks passed'; then
-		fail "$1: FAILED; see $cache/checks.log and $cache/console.log"
-	fi
-}
 
 # console TEXT: the console has it.
 console() { grep -aq "$1" "$cache/console.log" || fail "not on the console: $1; see $cache/console.log"; }

@@ -12,6 +12,11 @@ use greengrass::boot::state::slots::Moment;
 use greengrass::boot::state::variables::Variables;
 use serde_json::Value;
 
+#[path = "../support/noise.rs"]
+mod noise;
+
+pub use noise::noise;
+
 pub const MIB: usize = 1 << 20;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_greengrass");
 
@@ -234,16 +239,4 @@ impl Done {
     pub fn events(&self, event: &str) -> usize {
         self.lines.iter().filter(|line| line["event"] == event).count()
     }
-}
-
-/// Bytes that do not pack, the same for the same seed.
-pub fn noise(size: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(next).flatten().take(size).collect()
 }

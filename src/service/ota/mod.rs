@@ -20,5 +20,8 @@ pub mod trust;
 pub mod update;
 
 #[cfg(test)]
+#[path = "../../../tests/support/noise.rs"]
+mod noise;
+#[cfg(test)]
 #[path = "../../../tests/support/range_server.rs"]
 mod range_server;

@@ -15,9 +15,12 @@ use serde_json::json;
 use super::{Measured, rounded};
 use crate::target;
 
+#[path = "../../support/noise.rs"]
+mod noise;
 #[path = "../../support/range_server.rs"]
 mod range_server;
 
+use noise::noise;
 use range_server::{Asked, Server, Turn};
 
 const MIB: usize = 1 << 20;
@@ -206,16 +209,4 @@ impl Stage {
         child.wait()?;
         if is_asked(&server) { Ok(()) } else { Err(Error::other("the server was not asked again")) }
     }
-}
-
-/// Bytes that do not pack, the same for the same seed.
-fn noise(size: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(next).flatten().take(size).collect()
 }

@@ -15,19 +15,10 @@ use crate::service::ota::trust::Trust;
 use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
 use crate::store::slot_device::Target;
 
+use super::super::noise::noise;
 use super::super::range_server::{Asked, Server, Turn};
 
 const MIB: usize = 1 << 20;
-
-fn noise(size: usize, seed: u64) -> Vec<u8> {
-    let mut word = seed;
-    let mut bytes = vec![0; size];
-    for eight in bytes.chunks_mut(8) {
-        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        eight.copy_from_slice(&(word ^ word >> 29).to_le_bytes()[..eight.len()]);
-    }
-    bytes
-}
 
 /// Who signs, slots `a` and `b`, and what lasts.
 struct Stage {
