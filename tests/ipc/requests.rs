@@ -101,6 +101,24 @@ fn every_operation_answers_whatever_it_is_asked() {
     assert!(core.is_alive());
 }
 
+/// The SDK for Node.js would never hear of a refusal that overtakes its own request.
+#[test]
+fn refusal_of_a_stream_waits_and_holds_nobody_up() {
+    let (_core, door) = core();
+    let mut client = door.enter();
+    // At once, so that no pause of ours lets the refusal out first.
+    let said = [
+        Draft::request(1, "SubscribeToTopic", "{}"),
+        Draft::request(2, "SubscribeToTopic", "{}"),
+        Draft::end(2),
+        Draft::request(3, "PublishToTopic", "{}"),
+    ];
+    client.send(&said.map(|draft| draft.bytes()).concat());
+    assert_eq!(client.receive().place(), (1, 2, 3), "what was asked behind it");
+    assert_eq!(client.receive().place(), (1, 2, 1), "the refusal");
+    assert_eq!(client.ask(4, "PublishToTopic", "{}").place(), (1, 2, 4), "nothing of the stream that was given up");
+}
+
 #[test]
 fn operation_that_does_not_exist_is_a_service_error() {
     let (_core, door) = core();

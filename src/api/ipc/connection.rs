@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::time::sleep;
 use tracing::{debug, info};
 
 use super::Services;
@@ -27,6 +29,11 @@ const IN_HAND: usize = 64;
 
 /// Bytes of the longest payload that leaves room for headers in a message.
 const LONGEST_RESPONSE: usize = MAX_MESSAGE - 1024;
+
+/// How long the refusal of a stream waits. The SDK for Node.js never learns of one that ends its stream before it has
+/// seen its own request written, and waits forever; a core that answers within microseconds comes that early now and
+/// then.
+const REFUSAL_DELAY: Duration = Duration::from_millis(50);
 
 /// Bytes read at once.
 const SCRATCH: usize = 64 << 10;
@@ -78,6 +85,8 @@ impl Drop for Pump {
 #[derive(Debug)]
 enum Done {
     Answered(i32, Result<Reply, IpcError>),
+    /// The stream does not open, and the client may hear it now.
+    Refused(i32, IpcError),
     Pumped(i32, Result<(), IpcError>),
 }
 
@@ -264,7 +273,13 @@ impl Connection {
                     }
                 });
             }
-            Done::Answered(stream, Err(error)) | Done::Pumped(stream, Err(error)) => {
+            Done::Answered(stream, Err(error)) if self.is_streaming(stream) => {
+                self.jobs.spawn(async move {
+                    sleep(REFUSAL_DELAY).await;
+                    Done::Refused(stream, error)
+                });
+            }
+            Done::Answered(stream, Err(error)) | Done::Refused(stream, error) | Done::Pumped(stream, Err(error)) => {
                 if self.streams.remove(stream).is_some() {
                     self.fail(stream, &error);
                 }
@@ -276,6 +291,10 @@ impl Connection {
                 }
             }
         }
+    }
+
+    fn is_streaming(&self, stream: i32) -> bool {
+        self.streams.get(stream).is_some_and(|open| open.operation.event_type().is_some())
     }
 
     /// Ends the streams whose principal may not have them any more.

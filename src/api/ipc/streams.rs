@@ -87,6 +87,10 @@ impl<T> Streams<T> {
         self.open.insert(stream, what);
     }
 
+    pub(super) fn get(&self, stream: i32) -> Option<&T> {
+        self.open.get(&stream)
+    }
+
     pub(super) fn get_mut(&mut self, stream: i32) -> Option<&mut T> {
         self.open.get_mut(&stream)
     }
