@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 const GRACE: Duration = Duration::from_secs(5);
 /// How long anything may take before a test calls it hung. Generous: a loaded machine is slow, not wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// For what ignores SIGTERM: a test need not wait as long as a device does.
 const SHORT: Duration = Duration::from_millis(100);
 

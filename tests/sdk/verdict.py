@@ -13,7 +13,7 @@ import time
 import traceback
 
 # How long anything may take before a scenario calls it hung. Generous: a loaded machine is slow, not wrong.
-PATIENCE = 50
+PATIENCE = 150
 
 
 def check(what, ok, detail=""):

@@ -19,7 +19,7 @@ use greengrass::wire::run_with::PosixUser;
 use greengrass::wire::state::{ComponentState, DependencyType};
 
 /// What hangs is stopped after this; no test comes near it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Stage {
     pub handle: Handle,

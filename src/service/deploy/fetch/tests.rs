@@ -29,7 +29,7 @@ impl Store {
 
     fn fetch(&self, artifact: Artifact, store_limit: u64) -> Result<(), FetchError> {
         let pause = Duration::from_millis(1);
-        let timeouts = Timeouts { connect: Duration::from_secs(5), socket: Duration::from_millis(200) };
+        let timeouts = Timeouts { connect: Duration::from_secs(30), socket: Duration::from_secs(1) };
         let fetcher = Fetcher {
             paths: &self.paths,
             client: &Client::new(timeouts),

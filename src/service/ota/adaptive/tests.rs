@@ -73,7 +73,7 @@ impl Stage {
     }
 
     fn fetch(&self, server: &Server) -> Done {
-        let timeouts = Timeouts { connect: Duration::from_secs(5), socket: Duration::from_secs(2) };
+        let timeouts = Timeouts { connect: Duration::from_secs(30), socket: Duration::from_secs(30) };
         let pause = Duration::from_millis(1);
         let patience = Patience { attempts: 3, first_pause: pause, longest_pause: pause, timeouts };
         self.install(&HttpSource::open(&server.url, &Streaming::default(), patience).unwrap())

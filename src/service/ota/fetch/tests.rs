@@ -8,8 +8,12 @@ use crate::net::http::Timeouts;
 
 use super::super::range_server::{Asked, Server, Turn};
 
-fn patience() -> Patience {
-    let timeouts = Timeouts { connect: Duration::from_secs(5), socket: Duration::from_millis(300) };
+/// A busy machine is no silent server.
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(500);
+
+fn patience(socket: Duration) -> Patience {
+    let timeouts = Timeouts { connect: LONG, socket };
     let pause = Duration::from_millis(1);
     Patience { attempts: 4, first_pause: pause, longest_pause: 4 * pause, timeouts }
 }
@@ -23,7 +27,7 @@ fn serve(file: &Arc<Vec<u8>>, script: impl Fn(usize, &Asked) -> Turn + Send + Sy
 }
 
 fn open(server: &Server) -> Result<HttpSource, FetchError> {
-    HttpSource::open(&server.url, &Streaming::default(), patience())
+    HttpSource::open(&server.url, &Streaming::default(), patience(LONG))
 }
 
 /// Reads all as the installer does, in pieces of a MiB.
@@ -78,7 +82,13 @@ fn connections_that_break_now_and_then_cost_no_byte_twice() {
 #[test]
 fn overloaded_server_is_waited_for_and_then_given_up() {
     let file = file(SIZE);
-    for turn in [Turn::Status(429, "Retry-After: 1\r\n"), Turn::Status(503, ""), Turn::HangUp, Turn::Silence] {
+    for (turn, socket) in [
+        (Turn::Status(429, "Retry-After: 1\r\n"), LONG),
+        (Turn::Status(503, ""), LONG),
+        (Turn::HangUp, LONG),
+        (Turn::Silence, SHORT),
+    ] {
+        let open = |server: &Server| HttpSource::open(&server.url, &Streaming::default(), patience(socket));
         let (once, always) = (turn.clone(), turn.clone());
         let server = serve(&file, move |number, _| if number < 3 { once.clone() } else { Turn::Good });
         assert_eq!(open(&server).unwrap().account().requests, 4, "{turn:?}");
@@ -197,6 +207,6 @@ fn settings_name_files_and_must_be_whole() {
         (Streaming { authorities: Some("/nonexistent".into()), ..Streaming::default() }, "missing"),
         (Streaming { proxy: Some("::".into()), ..Streaming::default() }, "proxy"),
     ] {
-        assert!(HttpSource::open("https://127.0.0.1:1/", &streaming, patience()).is_err(), "{what}");
+        assert!(HttpSource::open("https://127.0.0.1:1/", &streaming, patience(SHORT)).is_err(), "{what}");
     }
 }
