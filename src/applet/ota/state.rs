@@ -127,7 +127,7 @@ pub(super) fn act(
     let _lock = UpdateLock::take(&settings.greengrass.lock, what, busy)?;
     let device = Device::open(settings)?;
     let time = u64::try_from(now()).unwrap_or(0);
-    let outcome = change(device.slots(), wanted(&device)?, time)?;
+    let outcome = change(device.slots(), device.data(), wanted(&device)?, time)?;
     let overview = Overview::of(&device).ok();
     if let Some(overview) = &overview {
         // It is done, whether everybody can read about it or not.

@@ -2,9 +2,12 @@
 //! the log of the fleet. The caller holds the lock on the slots.
 
 use std::fmt;
+use std::path::Path;
 
 use super::events::{Event, tell};
+use super::installed::Installed;
 use crate::boot::slot::Slot;
+use crate::boot::state::backend::MOST_TRIES;
 use crate::boot::state::device::DeviceSlots;
 use crate::boot::state::machine::Phase;
 use crate::boot::state::record::{ImageState, Reason};
@@ -96,9 +99,9 @@ pub enum ChangeError {
     DoesNotRun(Slot),
 }
 
-/// Does it. `now` is in seconds since 1970.
-pub fn change(slots: &DeviceSlots, wanted: Change, now: u64) -> Result<Outcome, ChangeError> {
-    let change = Changing { slots, status: slots.status()?, now };
+/// Does it. `data` is where it stands what was installed; `now` is in seconds since 1970.
+pub fn change(slots: &DeviceSlots, data: &Path, wanted: Change, now: u64) -> Result<Outcome, ChangeError> {
+    let change = Changing { slots, data, status: slots.status()?, now };
     match wanted {
         Change::Commit => change.commit(),
         Change::Rollback(reason) => change.rollback(reason),
@@ -111,6 +114,7 @@ pub fn change(slots: &DeviceSlots, wanted: Change, now: u64) -> Result<Outcome, 
 
 struct Changing<'a> {
     slots: &'a DeviceSlots,
+    data: &'a Path,
     status: Status,
     now: u64,
 }
@@ -191,9 +195,16 @@ impl Changing<'_> {
     }
 
     fn arm(&self, slot: Slot) -> Result<Outcome, ChangeError> {
-        self.slots.arm(DEFAULT_TRIES, [0; 36], self.now)?;
-        tell(Event::Armed, &[("slot", &slot.name()), ("version", &self.version(slot)), ("tries", &DEFAULT_TRIES)]);
-        Ok(done(Did::Armed(DEFAULT_TRIES), slot))
+        let tries = self.tries(slot);
+        self.slots.arm(tries, [0; 36], self.now)?;
+        tell(Event::Armed, &[("slot", &slot.name()), ("version", &self.version(slot)), ("tries", &tries)]);
+        Ok(done(Did::Armed(tries), slot))
+    }
+
+    /// As many as were asked for when it was installed.
+    fn tries(&self, slot: Slot) -> u8 {
+        let known = Installed::of(self.data, slot, &self.status.record).map_or(0, |known| known.tries);
+        if (1..=MOST_TRIES).contains(&known) { known } else { DEFAULT_TRIES }
     }
 
     fn version(&self, slot: Slot) -> String {
@@ -221,6 +232,11 @@ mod tests {
     use crate::boot::state::slots::Moment;
     use crate::boot::state::variables::Variables;
 
+    /// Where nothing is known of what was installed.
+    fn nothing() -> &'static Path {
+        Path::new("/nonexistent")
+    }
+
     /// A device that keeps its state in files, with slot a running.
     fn device() -> tempfile::TempDir {
         let scratch = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
@@ -246,7 +262,8 @@ mod tests {
 
     /// What each change does, or does not.
     fn said(slots: &DeviceSlots, wanted: Change) -> String {
-        change(slots, wanted, 9).map_or_else(|error| error.to_string(), |outcome| format!("{:?}", outcome.did))
+        change(slots, nothing(), wanted, 9)
+            .map_or_else(|error| error.to_string(), |outcome| format!("{:?}", outcome.did))
     }
 
     #[test]
@@ -263,7 +280,7 @@ mod tests {
         assert_eq!(said(&a, Change::Active(Slot::B)), "Nothing");
         assert!(said(&a, Change::Rollback(Reason::Asked)).contains("cancel"));
         let b = open(scratch.path(), Slot::B);
-        assert!(matches!(change(&b, Change::Cancel, 9), Err(ChangeError::Slots(SlotsError::Refused(_)))));
+        assert!(matches!(change(&b, nothing(), Change::Cancel, 9), Err(ChangeError::Slots(SlotsError::Refused(_)))));
         assert_eq!(said(&b, Change::Active(Slot::B)), "Nothing");
         assert_eq!(said(&b, Change::Good(Slot::B)), "Committed");
         assert_eq!(said(&b, Change::Commit), "Nothing");
@@ -275,12 +292,28 @@ mod tests {
     }
 
     #[test]
+    fn slot_that_is_armed_by_hand_has_the_tries_of_its_bundle() {
+        let scratch = device();
+        let a = open(scratch.path(), Slot::A);
+        install(&a);
+        let own = "02".repeat(32);
+        for (tries, is_own, armed) in [(5, true, 5), (5, false, 3), (0, true, 3), (200, true, 3)] {
+            let mut installed = Installed { tries, ..Installed::default() };
+            installed.bundle.hash = own[if is_own { 0.. } else { 2.. }].to_owned();
+            installed.write(scratch.path(), Slot::B).unwrap();
+            let done = change(&a, scratch.path(), Change::Active(Slot::B), 9).unwrap();
+            assert_eq!((done.did, a.status().unwrap().record.max), (Did::Armed(armed), armed));
+            let _ = change(&a, scratch.path(), Change::Cancel, 9).unwrap();
+        }
+    }
+
+    #[test]
     fn trial_that_was_given_up_is_not_committed_any_more() {
         let scratch = device();
         install(&open(scratch.path(), Slot::A));
         assert_eq!(said(&open(scratch.path(), Slot::A), Change::Active(Slot::B)), "Armed(3)");
         let b = open(scratch.path(), Slot::B);
-        assert_eq!(change(&b, Change::Rollback(Reason::Asked), 9).unwrap().then, Then::Reboot);
+        assert_eq!(change(&b, nothing(), Change::Rollback(Reason::Asked), 9).unwrap().then, Then::Reboot);
         assert!(said(&b, Change::Commit).contains("given up"));
         assert_eq!(said(&b, Change::Active(Slot::A)), "GaveUp");
         let a = open(scratch.path(), Slot::A);

@@ -112,9 +112,7 @@ impl Device {
     /// It is kept beside the data that it is about, and goes with them. The confirmed image has the highest that ever
     /// was committed, because a lower one is not installed.
     fn data_min_reader(&self, record: &Record) -> u32 {
-        let known = Installed::load(&self.data, record.ok).ok().flatten();
-        let manifest = crate::wire::bundle::manifest::hex(&record.image(record.ok).manifest);
-        known.filter(|known| known.bundle.hash == manifest).map_or(0, |known| known.data_min_reader)
+        Installed::of(&self.data, record.ok, record).map_or(0, |known| known.data_min_reader)
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::boot::slot::Slot;
+use crate::boot::state::record::Record;
 use crate::store::file::{self, Backup, FileError};
+use crate::wire::bundle::manifest::hex;
 
 /// Bytes such a file may have.
 const MAX_FILE: u64 = 1 << 20;
@@ -24,6 +26,8 @@ pub struct Installed {
     /// In seconds since 1970, as the clock had it.
     pub installed_at: u64,
     pub data_min_reader: u32,
+    /// Boots that its trial gets; 0 is not said.
+    pub tries: u8,
     pub health_profile: Option<String>,
     pub images: Vec<InstalledImage>,
 }
@@ -64,6 +68,12 @@ impl Installed {
     pub fn load(directory: &Path, slot: Slot) -> Result<Option<Self>, FileError> {
         let content = file::read(&Self::path(directory, slot), MAX_FILE)?;
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+    }
+
+    /// As [`Installed::load`], of the image that the record names.
+    pub fn of(directory: &Path, slot: Slot, record: &Record) -> Option<Self> {
+        let known = Self::load(directory, slot).ok().flatten()?;
+        (known.bundle.hash == hex(&record.image(slot).manifest)).then_some(known)
     }
 
     /// Writes it; durable when this returns.

@@ -186,10 +186,7 @@ fn copy(settings: &Settings) -> PathBuf {
 const MAX_COPY: u64 = 4096;
 
 fn installed(data: &Path, record: &Record) -> [Option<Installed>; 2] {
-    [Slot::A, Slot::B].map(|slot| {
-        let known = Installed::load(data, slot).ok().flatten()?;
-        (known.bundle.hash == hex(&record.image(slot).manifest)).then_some(known)
-    })
+    [Slot::A, Slot::B].map(|slot| Installed::of(data, slot, record))
 }
 
 /// A word for a phase, and the slot that it is about.

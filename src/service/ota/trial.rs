@@ -142,7 +142,7 @@ impl Trials {
         let settings = self.settings()?;
         let _lock = lock(&settings, "health commit")?;
         let device = Device::open(&settings)?;
-        change(device.slots(), Change::Commit, now())?;
+        change(device.slots(), device.data(), Change::Commit, now())?;
         publish(&device, &settings);
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Trials {
             tracing::warn!(cause = %ErrorReport(&fault), "Why the update is given up cannot be kept.");
         }
         if let Phase::Trial(..) = status.phase {
-            change(device.slots(), Change::Rollback(Reason::Health), now())?;
+            change(device.slots(), device.data(), Change::Rollback(Reason::Health), now())?;
         }
         Ok(true)
     }
@@ -211,7 +211,8 @@ impl Trials {
     pub fn cancel(&self) -> Result<(), TrialError> {
         let settings = self.settings()?;
         let _lock = lock(&settings, "deployment")?;
-        change(Device::open(&settings)?.slots(), Change::Cancel, now())?;
+        let device = Device::open(&settings)?;
+        change(device.slots(), device.data(), Change::Cancel, now())?;
         Ok(())
     }
 

@@ -136,10 +136,14 @@ impl Update<'_> {
         if self.after == After::Keep {
             return Ok(Outcome::Armed(slot));
         }
-        let tries = self.tries.unwrap_or(self.bundle.manifest.policy.tries);
+        let tries = self.tries();
         device.slots().arm(tries, self.deployment, self.now)?;
         (self.tell)(&Event::Armed { slot, tries });
         Ok(Outcome::Armed(slot))
+    }
+
+    fn tries(&self) -> u8 {
+        self.tries.unwrap_or(self.bundle.manifest.policy.tries)
     }
 
     /// Where each image goes, whether it can, and whether the bundle wants to.
@@ -204,6 +208,7 @@ impl Update<'_> {
             deployment: Some(deployment).filter(|text| !text.is_empty()),
             installed_at: self.now,
             data_min_reader: own.policy.data_min_reader,
+            tries: self.tries(),
             health_profile: own.policy.health_profile.clone(),
             images: jobs.iter().map(image).collect(),
         }
