@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::trust::{TrustArguments, time};
+use super::trust::{TrustArguments, time, trusted};
 use super::{Failure, Output, Told};
 use crate::base::clock::Timestamp;
 use crate::service::ota::trust::inventory::{Anchor, Inventory, Standing};
@@ -23,8 +23,9 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Told, Failure> {
-        let trust = self.trust.settings()?.trust;
-        let inventory = trust.inventory(time(0)).map_err(Failure::Keys)?;
+        let settings = self.trust.settings()?;
+        let inventory = settings.trust.inventory(time(trusted(&settings))).map_err(Failure::Keys)?;
+        let trust = settings.trust;
         let text = match self.output {
             Output::Text => table(&trust, &inventory),
             Output::Json => format!("{:#}\n", document(&trust, &inventory)),

@@ -253,6 +253,22 @@ fn who_may_not_open_the_disk_reads_the_copy() {
 }
 
 #[test]
+fn keys_are_judged_at_the_time_that_the_device_has_trusted() {
+    let (scene, folder) = (DeviceScene::new(), folder());
+    let root = folder.path().join("root.pem");
+    let standing = || scene.json(&["keys", "--keyring", root.to_str().unwrap()])["roots"][0]["standing"].clone();
+    assert_eq!(standing(), "good");
+    scene.settle(Slot::A);
+    scene.install();
+    assert_eq!(scene.json(&["mark", "active", "other"])["did"], "armed");
+    scene.settle(Slot::B);
+    assert_eq!(standing(), "good");
+    // By then it has expired, whatever the clock says.
+    scene.slots(Slot::B).confirm(u64::try_from(NOW).unwrap() + 60 * 365 * 86_400).unwrap();
+    assert_eq!(standing(), "refused");
+}
+
+#[test]
 fn keys_are_listed_and_counted() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
+use super::status::look;
 use crate::base::clock::Timestamp;
 use crate::service::ota::bundle::{Bundle, FileSource, Source};
 use crate::service::ota::fetch::{self, HttpSource, Patience};
@@ -59,9 +60,9 @@ impl TrustArguments {
         Ok(Box::new(HttpSource::open(url, &self.settings()?.streaming, Patience::default())?))
     }
 
-    /// The bundle, verified.
+    /// The bundle, verified as `install` would.
     pub(super) fn open(&self, settings: &Settings, path: &Path, source: &dyn Source) -> Result<Bundle, Failure> {
-        self.open_at(settings, path, source, 0)
+        self.open_at(settings, path, source, trusted(settings))
     }
 
     /// The bundle, verified, on a device that has trusted this time before.
@@ -82,6 +83,11 @@ impl TrustArguments {
 
 pub(super) fn refused(path: &Path, cause: crate::service::ota::bundle::BundleError) -> Failure {
     Failure::Bundle { path: path.display().to_string(), cause }
+}
+
+/// The latest time that this device has trusted; where there is no device, the beginning of all times.
+pub(super) fn trusted(settings: &Settings) -> i64 {
+    look(settings).map_or(0, |found| i64::try_from(found.status.record.trusted_time).unwrap_or(i64::MAX))
 }
 
 /// The time that certificates are judged at. A device without a clock is as old as this program.
