@@ -18,6 +18,9 @@ mod device;
 mod failures;
 #[path = "deployments/first_start.rs"]
 mod first_start;
+#[cfg(feature = "ota")]
+#[path = "deployments/held_back.rs"]
+mod held_back;
 #[path = "deployments/nucleus.rs"]
 mod nucleus;
 #[path = "deployments/queue.rs"]

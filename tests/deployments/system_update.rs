@@ -21,26 +21,26 @@ use tempfile::TempDir;
 use crate::device::{Device, say, stay};
 use crate::support::eventually;
 
-const SYSTEM: &str = "com.example.System";
-const APP: &str = "com.example.App";
+pub const SYSTEM: &str = "com.example.System";
+pub const APP: &str = "com.example.App";
 
 /// Deadlines count from the start of this machine, which is not started for the test.
-const PATIENT: &str = "health-stable=0\nhealth-deadline=4000000000\nhealth-daemon-deadline=4000000000\n\
-    health-network-deadline=4000000000\nhealth-components-deadline=4000000000\n";
+pub const PATIENT: &str = "health-stable=0\nhealth-deadline=4000000000\nhealth-daemon-deadline=4000000000\n\
+    health-network-deadline=4000000000\nhealth-components-deadline=4000000000\nhealth-check-timeout=4000000000\n";
 
-struct Machine {
-    device: Device,
+pub struct Machine {
+    pub device: Device,
     disk: TempDir,
     more: String,
 }
 
 impl Machine {
     /// Slot a runs with version 1.0.0 of both components.
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(PATIENT)
     }
 
-    fn with(more: &str) -> Self {
+    pub fn with(more: &str) -> Self {
         // Where files keep their blocks.
         let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let mut machine = Self { device: Device::stopped(), disk, more: more.to_owned() };
@@ -54,13 +54,13 @@ impl Machine {
         machine
     }
 
-    fn recipes(&self, version: &str, bootstrap: &str, run: &str) {
+    pub fn recipes(&self, version: &str, bootstrap: &str, run: &str) {
         let bootstrap = format!("{}; {bootstrap}", say(&format!("bootstrap {version}")));
         self.device.recipe(SYSTEM, version, &json!({"Bootstrap": {"Script": bootstrap}}), &json!({}));
         self.device.recipe(APP, version, &json!({ "Run": run }), &json!({}));
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.disk.path().join(name)
     }
 
@@ -78,7 +78,7 @@ impl Machine {
     fn reboot(&self, slot: Slot) {
         let (run, health) = (self.path("run"), self.path("health.d"));
         let text = format!(
-            "[system]\ncompatible=test\nbootloader=grub\ngrubenv={}\n[greengrass]\nstate=files\nbooted={}\ndata-directory={}\n\
+            "[system]\ncompatible=board\nbootloader=grub\ngrubenv={}\n[greengrass]\nstate=files\nbooted={}\ndata-directory={}\n\
              lock={}\nhealth-directory={}\n{}",
             self.path("grubenv").display(),
             slot.name(),
@@ -91,13 +91,13 @@ impl Machine {
         let _ = fs::remove_dir_all(run);
     }
 
-    fn boot(&mut self, slot: Slot) {
+    pub fn boot(&mut self, slot: Slot) {
         self.reboot(slot);
         self.device.core.start();
     }
 
     /// As `ota install` leaves the slots, called by a script that does not say for whom.
-    fn install(&self) {
+    pub fn install(&self) {
         let slots = self.slots();
         let candidate =
             Candidate { version: "2".to_owned(), manifest: [2; 32], transaction: 1, level: 0, floor: 0, key_epoch: 0 };
@@ -110,7 +110,7 @@ impl Machine {
         Slots::open(&Settings::load(Some(&self.path("ota.conf"))).unwrap()).unwrap()
     }
 
-    fn record(&self) -> Record {
+    pub fn record(&self) -> Record {
         self.slots().slots().status().unwrap().record
     }
 
@@ -124,11 +124,11 @@ impl Machine {
     }
 
     /// The daemon asks for a reboot.
-    fn leaves(&mut self) {
+    pub fn leaves(&mut self) {
         assert_eq!(self.device.core.wait(), Some(101), "{}", self.device.core.log());
     }
 
-    fn check(&self, kind: &str, name: &str, script: &str) {
+    pub fn check(&self, kind: &str, name: &str, script: &str) {
         let directory = self.path("health.d").join(kind);
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join(name);

@@ -172,7 +172,10 @@ impl Course {
                 self.desk.progress("waiting for the device to start again with the new system").await;
                 Ok(End::Leave(*exit))
             }
-            (Found::Nothing | Found::Brought, Stage::Preparing) => self.begin().await,
+            (Found::Nothing | Found::Brought, Stage::Preparing) => {
+                self.await_trial().await?;
+                self.begin().await
+            }
             (Found::Nothing | Found::Brought, Stage::Bootstrapping { mut done, running }) => {
                 // Its new system runs, so it has done what it was to do.
                 done.extend(running.filter(|_| self.system == Found::Brought));
@@ -183,6 +186,17 @@ impl Course {
                 Ok(plan) => self.activate(&plan).await,
                 Err(halt) => stuck(halt),
             },
+        }
+    }
+
+    /// A system on trial is judged by the components that it found. What would change them waits, and goes on with
+    /// whichever system stays.
+    async fn await_trial(&self) -> Result<(), Halt> {
+        let Some(system) = self.ground.system.as_ref().filter(|system| system.is_on_trial()) else { return Ok(()) };
+        self.desk.progress("waiting for the trial of the system to end").await;
+        match system.verdict().await {
+            Verdict::Kept => Ok(()),
+            Verdict::Leaving => Err(Halt::GoingDown),
         }
     }
 

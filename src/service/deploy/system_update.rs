@@ -84,9 +84,13 @@ impl SystemUpdates {
         }
     }
 
+    pub(super) fn is_on_trial(&self) -> bool {
+        self.handle.standing() == Standing::OnTrial
+    }
+
     /// The components are not what they will be: no version is judged by them now.
     pub(super) fn busy(&self, id: &DeploymentId) {
-        if self.handle.standing() == Standing::OnTrial {
+        if self.is_on_trial() {
             self.handle.say(Hold::Busy(format!("deployment {id} changes components")));
         }
     }

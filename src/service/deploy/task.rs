@@ -96,7 +96,8 @@ impl Task {
             let _ = self.ground.supervisor.apply(desired_set(&self.ground.config.snapshot())).await;
         }
         let in_hand = in_hand?;
-        if let Some(system) = &self.ground.system {
+        // One that has changed nothing yet waits for the end of a trial.
+        if let Some(system) = self.ground.system.as_ref().filter(|_| in_hand.stage != Stage::Preparing) {
             // Before anybody judges the new system by what runs now.
             system.busy(&in_hand.deployment.id);
         }
