@@ -25,13 +25,23 @@ mod held_back;
 mod nucleus;
 #[path = "deployments/queue.rs"]
 mod queue;
+#[cfg(all(feature = "ota", feature = "download"))]
+#[path = "support/range_server.rs"]
+mod range_server;
 #[path = "deployments/resolution.rs"]
 mod resolution;
 #[path = "deployments/run_with.rs"]
 mod run_with;
 #[path = "deployments/server.rs"]
 mod server;
+#[cfg(all(feature = "ota", feature = "download"))]
+#[allow(dead_code, reason = "others take the rest")]
+#[path = "ota/install_stage.rs"]
+mod stage;
 mod support;
+#[cfg(all(feature = "ota", feature = "download"))]
+#[path = "deployments/system_bundle.rs"]
+mod system_bundle;
 #[cfg(feature = "ota")]
 #[path = "deployments/system_update.rs"]
 mod system_update;

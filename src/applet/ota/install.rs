@@ -15,6 +15,7 @@ use crate::service::ota::bundle::{Bundle, BundleError};
 use crate::service::ota::device::Device;
 use crate::service::ota::events;
 use crate::service::ota::fetch::Account;
+use crate::service::ota::headway::Headway;
 use crate::service::ota::install::Existing;
 use crate::service::ota::settings::{Greengrass, Settings};
 use crate::service::ota::update::{self, After, Allowed, Event, Outcome, Same, Target, Update, Write, manifest_hash};
@@ -36,7 +37,8 @@ pub(super) struct Arguments {
     /// Refuse a bundle with a lower security number
     #[arg(long, value_name = "N", default_value_t = 0)]
     floor: u64,
-    /// Whom to tell how the update ended: noted with the trial, and told when it is over
+    /// Whom to tell how the update ended: noted with the trial, and told when it is over; otherwise
+    /// `GREENGRASS_DEPLOYMENT_ID`
     #[arg(long, value_name = "ID", value_parser = deployment, conflicts_with = "slot")]
     deployment: Option<[u8; 36]>,
     /// Boots that the trial gets, whatever the bundle says
@@ -99,6 +101,8 @@ impl Arguments {
         let origin = origin(&self.bundle.to_string_lossy());
         let what = format!("install of {origin}");
         let lock = UpdateLock::take(&settings.greengrass.lock, &what, busy)?;
+        let deployment = self.deployment.map_or_else(deployment_of_surroundings, Ok)?;
+        meter.announce(Headway::new(&settings.greengrass.lock, &deployment));
         let device = Device::open(&settings).map_err(update::UpdateError::from)?;
         let trusted = device.trusted_time().map_err(update::UpdateError::from)?;
         let source = self.trust.source(&self.bundle)?;
@@ -110,7 +114,7 @@ impl Arguments {
             origin: &origin,
             settings: &settings,
             compatible: &compatible,
-            deployment: self.deployment.unwrap_or([0; 36]),
+            deployment,
             tries: self.tries,
             after: if self.no_arm { After::Keep } else { After::Arm },
             same: if self.force { Same::Install } else { Same::Skip },
@@ -267,6 +271,19 @@ fn deployment(text: &str) -> Result<[u8; 36], String> {
         _ => Err("an identifier has 1 to 36 characters without spaces".to_owned()),
     }
 }
+
+/// Of the step of a component that we run in, if we do.
+fn deployment_of_surroundings() -> Result<[u8; 36], Failure> {
+    match std::env::var(DEPLOYMENT) {
+        Ok(id) if !id.is_empty() => {
+            deployment(&id).map_err(|why| Failure::Usage(format!("{DEPLOYMENT} names no deployment: {why}")))
+        }
+        _ => Ok([0; 36]),
+    }
+}
+
+/// Where the daemon says which deployment a step is of.
+const DEPLOYMENT: &str = "GREENGRASS_DEPLOYMENT_ID";
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Output;
 use crate::service::ota::device::Device;
+use crate::service::ota::headway::Headway;
 use crate::service::ota::settings::Settings;
 use crate::service::ota::status::Overview;
 use crate::service::ota::totals::Totals;
@@ -21,6 +22,8 @@ pub(super) struct Meter {
 
 #[derive(Default)]
 struct Seen {
+    /// Who watches from elsewhere.
+    headway: Option<Headway>,
     /// Images that are in their places.
     images: usize,
     /// Bytes of them that the device had already.
@@ -61,8 +64,18 @@ impl Meter {
         Self { begun: Instant::now(), is_drawn, seen: Mutex::default() }
     }
 
+    /// From now on others can tell how far it is, too.
+    pub(super) fn announce(&self, headway: Headway) {
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.headway = Some(headway);
+        }
+    }
+
     pub(super) fn hear(&self, event: &Event<'_>) {
         let Ok(mut seen) = self.seen.lock() else { return };
+        if let (Event::Progress { percent, .. }, Some(headway)) = (event, &seen.headway) {
+            headway.tell(*percent);
+        }
         match event {
             Event::Image { kept, reused, .. } => {
                 seen.images += 1;

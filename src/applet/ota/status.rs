@@ -15,6 +15,7 @@ use crate::boot::state::machine::Phase;
 use crate::boot::state::ring::Event;
 use crate::boot::state::slots::Status;
 use crate::service::ota::device::Device;
+use crate::service::ota::headway;
 use crate::service::ota::settings::Settings;
 use crate::service::ota::status::{Condition, Overview, PHASES, phase_words};
 use crate::wire::bundle::manifest::hex;
@@ -33,11 +34,13 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Told, Failure> {
-        let overview = look(&Settings::load(self.conf.as_deref())?)?;
+        let settings = Settings::load(self.conf.as_deref())?;
+        let overview = look(&settings)?;
+        let percent = headway::percent(&settings.greengrass.lock, None);
         let text = match self.output.as_str() {
-            "json" => format!("{:#}\n", document(&overview)),
+            "json" => format!("{:#}\n", document(&overview, percent)),
             "prometheus" => metrics(&overview),
-            _ => table(&overview),
+            _ => table(&overview, percent),
         };
         let code = match overview.condition() {
             _ if !self.exit_code => 0,
@@ -79,13 +82,16 @@ pub(super) fn is_denied(failure: &Failure) -> bool {
 /// Events that the table has; JSON has all.
 const SHOWN_EVENTS: usize = 10;
 
-fn table(overview: &Overview) -> String {
+fn table(overview: &Overview, percent: Option<u64>) -> String {
     let Status { phase, booted, record, .. } = &overview.status;
     let mut text = String::new();
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key:<14}{value}");
     };
     line("Phase", &phase.to_string());
+    if let Some(percent) = percent {
+        line("Progress", &format!("{percent} %"));
+    }
     line("Running", booted.name());
     line("Boots next", overview.next().name());
     line("Boot loader", &overview.backend);
@@ -132,7 +138,7 @@ fn words(event: &Event) -> String {
     text
 }
 
-fn document(overview: &Overview) -> Value {
+fn document(overview: &Overview, percent: Option<u64>) -> Value {
     let Status { phase, booted, record, view } = &overview.status;
     let (word, target) = phase_words(*phase);
     let slots = [Slot::A, Slot::B].map(|slot| {
@@ -176,6 +182,7 @@ fn document(overview: &Overview) -> Value {
         "faults": overview.faults().iter().map(|fault| fault.name()).collect::<Vec<_>>(),
         "phase": word,
         "target": name(target),
+        "percent": percent,
         "booted": booted.name(),
         "confirmed": record.ok.name(),
         "next": overview.next().name(),
@@ -272,7 +279,7 @@ mod tests {
 
     #[test]
     fn table_says_what_runs_and_what_happened() {
-        let text = table(&on_trial());
+        let text = table(&on_trial(), Some(7));
         for expected in [
             "Phase         slot b runs on trial, and 2 more boots are left to it\n",
             "Running       b\n",
@@ -288,7 +295,7 @@ mod tests {
 
     #[test]
     fn document_has_every_field_the_manual_names() {
-        let document = document(&on_trial());
+        let document = document(&on_trial(), None);
         assert_eq!(document["condition"], "trial");
         assert_eq!(document["trial"], json!({"slot": "b", "left": 2, "tries": 3, "deployment": null}));
         assert_eq!(document["slots"]["a"]["hash"], hex(&[1; 32]));

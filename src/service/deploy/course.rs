@@ -254,7 +254,8 @@ impl Course {
                 continue;
             }
             let Some(mut component) = component(&target, name) else { continue };
-            self.desk.progress(format!("running the Bootstrap step of {name}")).await;
+            let doing = format!("running the Bootstrap step of {name}");
+            self.desk.progress(&doing).await;
             if let Some(system) = &self.ground.system {
                 system.introduce(self.id(), &mut component);
                 if self.system == Found::Nothing {
@@ -263,7 +264,7 @@ impl Course {
                 }
             }
             let lifecycle = Arc::clone(&component.lifecycle);
-            let exit = match self.ground.supervisor.bootstrap(name.clone(), component).await? {
+            let exit = match self.run_bootstrap(name, component, &doing).await? {
                 Ok(0) => Ok(None),
                 Ok(100) => Ok(Some(Exit::Restart)),
                 Ok(101) => Ok(Some(Exit::Reboot)),
@@ -288,6 +289,21 @@ impl Course {
         }
         self.desk.enter(Stage::Activating).await?;
         self.activate(plan).await
+    }
+
+    /// What such a step installs is told of while it does.
+    async fn run_bootstrap(
+        &self,
+        name: &ComponentName,
+        component: Component,
+        doing: &str,
+    ) -> Result<Result<i32, BootstrapFault>, Halt> {
+        let step = self.ground.supervisor.bootstrap(name.clone(), component);
+        let Some(system) = &self.ground.system else { return Ok(step.await?) };
+        tokio::select! {
+            answer = step => Ok(answer?),
+            halt = system.watch(self.id(), &self.desk, doing) => Err(halt),
+        }
     }
 
     /// From here on a failure may leave the device changed.

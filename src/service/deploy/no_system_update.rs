@@ -1,6 +1,6 @@
 //! In the place of `system_update` where `greengrass ota` is left out: a deployment brings none.
 
-use super::course::{Exit, Halt};
+use super::course::{Desk, Exit, Halt};
 use crate::service::supervisor::Component;
 use crate::wire::name::DeploymentId;
 
@@ -34,6 +34,10 @@ impl SystemUpdates {
     }
 
     pub(super) fn introduce(&self, _: &DeploymentId, _: &mut Component) {
+        match *self {}
+    }
+
+    pub(super) async fn watch(&self, _: &DeploymentId, _: &Desk, _: &str) -> Halt {
         match *self {}
     }
 

@@ -1,10 +1,14 @@
 //! Updates of the system image that a deployment brings: the deployment stays in hand over the reboot, and ends as the
 //! trial does. The slot-state record says which deployment an update belongs to, so nothing of it is kept here.
 
-use tokio::task::spawn_blocking;
+use std::time::Duration;
 
-use super::course::{Exit, Halt};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::course::{Desk, Exit, Halt};
 use crate::base::report::Report;
+use crate::service::ota::headway;
 use crate::service::ota::trial::{Fate, Handle, Hold, Standing, TrialError, Trials, deployment_key};
 use crate::service::supervisor::Component;
 use crate::wire::name::DeploymentId;
@@ -84,6 +88,24 @@ impl SystemUpdates {
         }
     }
 
+    /// Tells again and again how far the installation is that a step of this deployment has begun. Never ends.
+    pub(super) async fn watch(&self, id: &DeploymentId, desk: &Desk, doing: &str) -> Halt {
+        let Ok(Some(lock)) = self.ask("watch", Trials::lock).await else { return std::future::pending().await };
+        let key = deployment_key(id.as_str());
+        let mut told = None;
+        loop {
+            sleep(PERIOD).await;
+            let lock = lock.clone();
+            let Ok(found) = spawn_blocking(move || headway::percent(&lock, Some(&key))).await else {
+                return Halt::GoingDown;
+            };
+            if let Some(percent) = found.filter(|_| found != told) {
+                desk.progress(format!("{doing}: installing, {percent} %")).await;
+                told = found;
+            }
+        }
+    }
+
     pub(super) fn is_on_trial(&self) -> bool {
         self.handle.standing() == Standing::OnTrial
     }
@@ -133,3 +155,6 @@ impl SystemUpdates {
         }
     }
 }
+
+/// Between two looks at an installation.
+const PERIOD: Duration = Duration::from_secs(1);

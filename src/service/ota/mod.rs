@@ -9,6 +9,7 @@ pub mod change;
 pub mod device;
 pub mod events;
 pub mod fetch;
+pub mod headway;
 pub mod install;
 pub mod installed;
 pub mod layout;

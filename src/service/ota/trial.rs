@@ -202,6 +202,11 @@ impl Trials {
         }
     }
 
+    /// The lock on the slots, beside which an installation tells how far it is.
+    pub fn lock(&self) -> Result<PathBuf, TrialError> {
+        Ok(self.settings()?.greengrass.lock)
+    }
+
     /// Whether to start the machine again for an update that is armed: a machine that does not is asked a few times only.
     pub fn ask_for_reboot(&self) -> Result<bool, TrialError> {
         Ok(count(&self.settings()?, REBOOTS)? <= MOST_REBOOTS)
