@@ -18,10 +18,7 @@ image=target/image/$arch
 patience=${PATIENCE:-600}
 console=${CONSOLE:-$image/console-demo.log}
 disk=$image/demo.img
-keyboard=$image/demo.keyboard
-machine=
 viewer=
-seen=0
 
 explain() {
 	printf '\n'
@@ -32,39 +29,23 @@ fail() {
 	printf '\n==> FAILED: %s; see %s\n' "$*" "$console" >&2
 	exit 1
 }
+# shellcheck source=init/image/console.sh
+. init/image/console.sh
 end() {
-	[ -z "$machine" ] || kill "$machine" 2>/dev/null || true
+	leave_console
 	[ -z "$viewer" ] || kill "$viewer" 2>/dev/null || true
-	rm -f "$disk" "$keyboard"
+	rm -f "$disk" "$image/board.cfg"
 }
 trap end EXIT
 trap 'exit 130' INT TERM
 
-# await PATTERN: the console shows it, after what was waited for before.
-await() {
-	left=$((patience * 5))
-	until tail -c "+$((seen + 1))" "$console" | grep -q "$1"; do
-		kill -0 "$machine" 2>/dev/null || fail "the machine ended before it said '$1'"
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || fail "no '$1' within $patience s"
-		sleep 0.2
-	done
-}
-
 # enter COMMAND: typed into the device, and waited for. The typed line does not hold the answer.
 enter() {
-	seen=$(wc -c <"$console")
+	pass
 	echo "$1; echo do\"\"ne=\$?" >&3
 	await 'done=[0-9]'
-	tail -c "+$((seen + 1))" "$console" | grep -q 'done=0' || fail "'$1' failed"
-	seen=$(wc -c <"$console")
-}
-
-# A boot is over when the shell asks.
-booted() {
-	await 'boot: together'
-	await 'greengrass# '
-	seen=$(wc -c <"$console")
+	shows 'done=0' || fail "'$1' failed"
+	pass
 }
 
 for file in disk.img updates.img; do
@@ -74,18 +55,13 @@ cp --sparse=always "$image/disk.img" "$disk"
 # An emulated processor on a busy machine stands still for longer than the kernel of a slot on trial forgives a real one,
 # and its timer fails the test of the kernel.
 esp=$disk@@$(sed -n '/partition gg-esp /,/}/s/.*offset = \([0-9]*\)M/\1/p' init/image/genimage.cfg)M
-mcopy -n -o -i "$esp" ::gg/board.cfg "$keyboard"
-sed -i 's/ quiet/ quiet watchdog_thresh=60 no_timer_check/' "$keyboard"
-mcopy -n -o -i "$esp" "$keyboard" ::gg/board.cfg
-rm -f "$keyboard"
-mkfifo "$keyboard"
-: >"$console"
+mcopy -n -o -i "$esp" ::gg/board.cfg "$image/board.cfg"
+sed -i 's/ quiet/ quiet watchdog_thresh=60 no_timer_check/' "$image/board.cfg"
+mcopy -n -o -i "$esp" "$image/board.cfg" ::gg/board.cfg
 
 explain "A device is switched on. Its disk has two slots, a and b, with version 1 in each; slot a runs." \
 	"GRUB, kernel and gg-init come first; the shell is there after some 20 seconds."
-ARCH=$arch INIT=${INIT:-busybox} DISK=$disk UPDATES=$image/updates.img KEEP=1 init/image/boot.sh <"$keyboard" >"$console" 2>&1 &
-machine=$!
-exec 3>"$keyboard"
+switch_on ARCH="$arch" INIT="${INIT:-busybox}" DISK="$disk" UPDATES="$image/updates.img"
 tail -f -n +1 "$console" 2>/dev/null &
 viewer=$!
 booted
@@ -94,7 +70,7 @@ enter 'version && mount -o ro /dev/vdb /mnt && ls /mnt'
 explain "Version 2 comes as a RAUC bundle. It is verified, written into slot b, which does not run, and read back;" \
 	"then the boot loader is told to try slot b, and the device starts again." \
 	"On a real device /etc/greengrass/ota.conf says whom to trust; here the certificate is named."
-seen=$(wc -c <"$console")
+pass
 echo 'greengrass ota install --keyring /mnt/root.pem --reboot /mnt/version-2.raucb' >&3
 await 'grub: trial'
 await 'grub: slot b'
@@ -107,23 +83,16 @@ enter 'until grep -q "The new system is kept" /data/greengrass/v2/logs/greengras
 
 explain "Version 2 is kept. Version 3 has a health check that fails: it goes into slot a, where version 1 was."
 enter 'mount -o ro /dev/vdb /mnt'
-seen=$(wc -c <"$console")
+pass
 echo 'greengrass ota install --keyring /mnt/root.pem --reboot /mnt/version-3.raucb' >&3
 await 'grub: trial'
 await 'grub: slot a'
 explain "Version 3 boots, and does not pass its check: nobody needs to come, the device goes back by itself."
 await 'grub: slot b'
-seen=$(wc -c <"$console")
+pass
 booted
 enter 'version; [ "$(cat /usr/share/greengrass/image-version)" = 2 ]'
 enter 'grep "^fact.slot-state" /run/greengrass/boot'
 tail -c 4000 "$console" | grep -q 'rolled-back a' || fail "the boot report does not say that slot a was rolled back"
 explain "Version 2 runs, as before, and says why: its boot report has slot a as rolled back. That was all."
-echo poweroff >&3
-left=$((patience * 5))
-while kill -0 "$machine" 2>/dev/null; do
-	left=$((left - 1))
-	[ "$left" -gt 0 ] || fail "poweroff did not end the machine"
-	sleep 0.2
-done
-machine=
+switch_off

@@ -20,12 +20,14 @@ fail() {
 	exit 1
 }
 
-end_machine() {
-	[ -z "${machine-}" ] || kill "$machine" 2>/dev/null || true
+# shellcheck source=init/image/console.sh
+. init/image/console.sh
+tidy() {
+	leave_console
 	[ -z "${twins-}" ] || rm -rf "$twins"
-	[ -z "${image-}" ] || rm -f "$image/keyboard" "$disk" "$image/board.cfg"
+	[ -z "${image-}" ] || rm -f "$disk" "$image/board.cfg"
 }
-trap end_machine EXIT
+trap tidy EXIT
 
 # take ARCH INIT: a disk of its own for the machines that follow.
 take() {
@@ -59,25 +61,9 @@ argue() {
 # power_on NAME: until the shell asks.
 power_on() {
 	console=$image/console-$1.log
-	rm -f "$image/keyboard"
-	mkfifo "$image/keyboard"
-	ARCH=$arch INIT=$init DISK=$disk KEEP=1 init/image/boot.sh <"$image/keyboard" >"$console" 2>&1 &
-	machine=$!
-	exec 3>"$image/keyboard"
-	await 'boot: together'
-	await 'greengrass# '
+	switch_on ARCH="$arch" INIT="$init" DISK="$disk"
+	booted
 	tr -d '\r' <"$console" | sed -n "s/^boot: together */image-test: $1: /p" >&2
-}
-
-# await PATTERN: the console shows it.
-await() {
-	left=$((patience * 5))
-	until grep -q "$1" "$console" 2>/dev/null; do
-		kill -0 "$machine" 2>/dev/null || fail "the machine ended before it said '$1'"
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || fail "no '$1' within $patience s"
-		sleep 0.2
-	done
 }
 
 # check WHAT COMMAND: the command, typed into the device, ends well. The typed line does not hold the answer.
@@ -88,18 +74,6 @@ check() {
 	grep -q "answer-$number-yes" "$console" || fail "$1"
 	passed=$((passed + 1))
 	say "ok: $1"
-}
-
-power_off() {
-	echo poweroff >&3
-	left=$((patience * 5))
-	while kill -0 "$machine" 2>/dev/null; do
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || fail "poweroff did not end the machine"
-		sleep 0.2
-	done
-	exec 3>&-
-	machine=
 }
 
 check_root() {
@@ -169,7 +143,7 @@ x86_64() {
 	check "greengrass check finds nothing that failed" 'greengrass check >/tmp/check 2>&1'
 	check_limits 2 memory.max
 	echo 'echo kept >/data/mark; echo kept >/etc/mark; echo other >/data/boot/slot; sync' >&3
-	power_off
+	switch_off
 
 	argue gg.cgroup=v1
 	power_on other
@@ -179,7 +153,7 @@ x86_64() {
 	check "what was written to data is there" 'grep -q kept /data/mark'
 	check "the root of slot b is its own" '[ ! -e /etc/mark ]'
 	check_limits 1 memory.limit_in_bytes
-	power_off
+	switch_off
 
 	argue
 	power_on again
@@ -187,13 +161,13 @@ x86_64() {
 	check "and the visit is over" 'grep -q "^fact.slot-state.visited b\$" /run/greengrass/boot'
 	check "what was written to its root is there" 'grep -q kept /etc/mark'
 	check "the image's components were not deployed again" '[ ! -e /run/components.log ]'
-	power_off
+	switch_off
 
 	dd if=/dev/urandom of="$disk" bs=1M seek="$(offset gg-a)" count=20 conv=notrunc status=none
 	power_on garbage
 	check_root b
 	check "data is the same" 'grep -q kept /data/mark'
-	power_off
+	switch_off
 	leave
 }
 
@@ -208,18 +182,18 @@ systemd() {
 	check "the daemon's exit starts it again" 'kill -9 $(cat /data/greengrass/v2/run/daemon.lock); usleep 500000; until greengrass-cli status >/dev/null; do usleep 200000; done; [ "$(systemctl show -p NRestarts --value greengrass)" = 1 ]'
 	check_limits 2 memory.max
 	echo 'echo kept >/etc/mark; sync' >&3
-	power_off
+	switch_off
 	power_on second
 	check "what was written to the root is there" 'grep -q kept /etc/mark'
 	check "the data partition was left in order" 'grep -q "^step.data.*.ok" /run/greengrass/boot'
-	power_off
+	switch_off
 	# systemd mounts those of version 1 itself, some of them together.
 	argue gg.cgroup=none systemd.unified_cgroup_hierarchy=0
 	power_on version-1
 	check "systemd has control groups of version 1" 'grep -q "^cgroup /sys/fs/cgroup/memory cgroup " /proc/mounts'
 	check_limits 1 memory.limit_in_bytes
 	check "no unit failed" '! systemctl --failed --no-legend --plain | grep . >&2'
-	power_off
+	switch_off
 	leave
 }
 
@@ -230,7 +204,7 @@ aarch64() {
 	check_root a
 	check_steps
 	check_limits 2 memory.max
-	power_off
+	switch_off
 	leave
 }
 
