@@ -109,9 +109,13 @@ fn make_root(journal: &mut Journal, vigil: &mut Vigil, settings: &mut Settings, 
     let order = order(settings.slot, requests.slot, usual);
     let image = mount_image(journal, order, &stage, standing, (arrivals.as_ref(), wait))?;
     // Nobody asked for another than the usual, and it is not that: it could not be mounted.
-    if let Some(slots) = slots.as_ref().filter(|_| order[0] == usual && image != Image::Slot(usual)) {
+    let fell_back = order[0] == usual && image != Image::Slot(usual);
+    // Or a visit is mounted that the boot loader knows nothing of.
+    let visits = settings.slot == Wanted::Usual && order[0] != usual && image == Image::Slot(order[0]);
+    if let Some(slots) = slots.as_ref().filter(|_| fell_back || visits) {
         let instead = Instead(Degraded, "it stays as it is");
-        let slots = journal.step("slot fallback", instead, || state::settle_fallback(slots, image)).flatten();
+        let name = if visits { "visit" } else { "slot fallback" };
+        let slots = journal.step(name, instead, || state::settle_mounted(slots, image)).flatten();
         act_on(journal, vigil, settings, slots.as_ref());
     }
     // What the image says of itself counts from here on; the kernel arguments still more.

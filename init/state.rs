@@ -70,8 +70,8 @@ pub(crate) fn settle(settings: &Settings) -> Result<Done<Option<Standing>>, Fail
     Ok(told(standing))
 }
 
-/// The slot that should run could not be mounted, and another was: then that counts.
-pub(crate) fn settle_fallback(standing: &Standing, mounted: Image) -> Result<Done<Option<Standing>>, Failure> {
+/// Another slot is mounted than the boot loader would say: because the one that should run could not be, or for a visit.
+pub(crate) fn settle_mounted(standing: &Standing, mounted: Image) -> Result<Done<Option<Standing>>, Failure> {
     let fails = |cause: &SlotsError| failure("settle", cause);
     if let Verdict::Trial(..) = standing.verdict {
         let slots = open(standing)?;
@@ -99,6 +99,7 @@ fn told(standing: Standing) -> Done<Option<Standing>> {
     match standing.verdict {
         Verdict::Degraded(_) => Done::Partly(Some(standing), what, "the other slot; install that one anew"),
         Verdict::RolledBack(..) => Done::Partly(Some(standing), what, "the former version"),
+        Verdict::NotVisited(_) => Done::Partly(Some(standing), what, "the usual slot"),
         _ => Done::Well(Some(standing), what),
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::slot::Slot;
 
 use super::backend::{CommitPoint, MOST_TRIES, View};
-use super::record::{Image, ImageState, Reason, Record};
+use super::record::{Image, ImageState, Reason, Record, Visit};
 use super::ring::What;
 
 /// All that a decision is made from.
@@ -249,7 +249,7 @@ impl Situation {
             state => return Err(Refusal::NotBootable(target, state)),
         }
         (next.trial, next.left, next.max) = (Some(target), tries, tries);
-        (next.last_reason, next.visit) = (Reason::None, false);
+        (next.last_reason, next.visit) = (Reason::None, Visit::None);
         next.deployment = deployment;
         let mut effects = Vec::new();
         if next != self.record {
@@ -343,7 +343,7 @@ impl Situation {
         if self.record.levels[target.index()] < self.record.floor {
             return Err(Refusal::BelowFloor(self.record.floor));
         }
-        let meant = write(Record { visit: true, ..self.record.clone() });
+        let meant = write(Record { visit: Visit::Meant, ..self.record.clone() });
         Ok(match self.commit_point {
             CommitPoint::Environment => vec![meant, Effect::SetTrial(target, 1), Effect::Reboot],
             CommitPoint::Record => vec![meant],

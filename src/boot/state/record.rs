@@ -34,8 +34,7 @@ pub struct Record {
     pub last_reason: Reason,
     /// The boot loader's environment was repaired, and the repaired one has not booted yet.
     pub repaired: bool,
-    /// The slot that is not confirmed boots once, because somebody asked for it: no trial, and nothing comes of it.
-    pub visit: bool,
+    pub visit: Visit,
     /// No version below this is installed: raised by commits alone.
     pub floor: u64,
     /// The generation of signing keys that was last committed.
@@ -93,6 +92,17 @@ pub enum ImageState {
     Unknown,
 }
 
+/// One boot of the slot that is not confirmed, because somebody asked for it: no trial, and nothing comes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Visit {
+    #[default]
+    None,
+    /// The next boot should be it.
+    Meant,
+    /// The slot came up, so far as to say so.
+    Made,
+}
+
 /// Why a trial ended, or a repair was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reason {
@@ -135,6 +145,7 @@ const USED: usize = 262;
 const REST: usize = SECTOR - USED;
 const REPAIRED: u8 = 1;
 const VISIT: u8 = 2;
+const VISIT_MADE: u8 = 4;
 
 impl Record {
     /// Of a device that has none: this slot boots, and nothing more is known.
@@ -147,7 +158,7 @@ impl Record {
             max: 0,
             last_reason: Reason::None,
             repaired: false,
-            visit: false,
+            visit: Visit::None,
             floor: 0,
             key_epoch: 0,
             trusted_time: 0,
@@ -180,7 +191,12 @@ impl Record {
         put(&self.seq.to_le_bytes());
         put(&LAYOUT.to_le_bytes());
         let trial = self.trial.map_or(0, number);
-        let flags = if self.repaired { REPAIRED } else { 0 } | if self.visit { VISIT } else { 0 };
+        let visit = match self.visit {
+            Visit::None => 0,
+            Visit::Meant => VISIT,
+            Visit::Made => VISIT | VISIT_MADE,
+        };
+        let flags = if self.repaired { REPAIRED } else { 0 } | visit;
         put(&[number(self.ok), trial, self.left, self.max, self.last_reason as u8, flags]);
         put(&self.floor.to_le_bytes());
         put(&self.key_epoch.to_le_bytes());
@@ -223,7 +239,11 @@ impl Record {
             max: bytes[21],
             last_reason: Reason::from_number(bytes[22]),
             repaired: bytes[23] & REPAIRED != 0,
-            visit: bytes[23] & VISIT != 0,
+            visit: match (bytes[23] & VISIT != 0, bytes[23] & VISIT_MADE != 0) {
+                (false, _) => Visit::None,
+                (true, false) => Visit::Meant,
+                (true, true) => Visit::Made,
+            },
             floor: u64_at(bytes, 24),
             key_epoch: u32_at(bytes, 32),
             trusted_time: u64_at(bytes, 36),

@@ -4,7 +4,7 @@
 
 use crate::slot::Slot;
 use crate::state::backend::{CommitPoint, Trial, View};
-use crate::state::record::{ImageState, Reason, Record};
+use crate::state::record::{ImageState, Reason, Record, Visit};
 use crate::state::ring::What;
 
 use super::{Effect, called_off, committed, rolled_back, write};
@@ -37,8 +37,10 @@ pub enum Verdict {
     Degraded(Slot),
     /// This one runs because somebody wanted to see it once: neither on trial nor confirmed.
     Visit(Slot),
-    /// The confirmed slot runs again after that, whether the other could boot or not.
+    /// The confirmed slot runs again after that.
     Visited(Slot),
+    /// The confirmed slot runs again, and the other never came up: not to be loaded, hanging early, or cut.
+    NotVisited(Slot),
 }
 
 impl Verdict {
@@ -55,6 +57,7 @@ impl Verdict {
             Self::Degraded(_) => "degraded",
             Self::Visit(_) => "visit",
             Self::Visited(_) => "visited",
+            Self::NotVisited(_) => "not-visited",
         }
     }
 
@@ -69,7 +72,8 @@ impl Verdict {
             | Self::Prepared(slot)
             | Self::Degraded(slot)
             | Self::Visit(slot)
-            | Self::Visited(slot) => format!("{name} {}", slot.name()),
+            | Self::Visited(slot)
+            | Self::NotVisited(slot) => format!("{name} {}", slot.name()),
         }
     }
 }
@@ -77,7 +81,7 @@ impl Verdict {
 /// Decides what this boot means. `booted` is the slot that the boot loader started, not one that a person asked for.
 pub fn on_boot(record: Option<&Record>, view: &View, booted: Slot, commit_point: CommitPoint, now: u64) -> Boot {
     let Some(record) = record else { return fresh(view, booted) };
-    if record.visit {
+    if record.visit != Visit::None {
         return visit(record, view, booted, commit_point, now);
     }
     let Some(ok) = view.ok else { return lost(record, booted) };
@@ -94,18 +98,21 @@ pub fn on_boot(record: Option<&Record>, view: &View, booted: Slot, commit_point:
     }
 }
 
-/// The visit lasts as long as the boot loader has it as its one spent try: then what runs was meant, and all stays as it
-/// is. Any other boot is the end of it, and for the rest like all others.
+/// The visit lasts as long as the boot loader has it as its one spent try: then what runs was meant, and nothing is to be
+/// done but to say so. Any other boot is the end of it, and for the rest like all others.
 fn visit(record: &Record, view: &View, booted: Slot, commit_point: CommitPoint, now: u64) -> Boot {
     let other = record.ok.other();
     let is_tried = view.trial.is_some_and(|trial| trial.slot == other) || commit_point == CommitPoint::Record;
     if booted == other && view.ok == Some(record.ok) && is_tried {
-        return Boot { verdict: Verdict::Visit(other), effects: vec![] };
+        // The boot after should know that somebody was here.
+        let made = || write(Record { visit: Visit::Made, ..record.clone() });
+        let effects = if record.visit == Visit::Meant { vec![made()] } else { vec![] };
+        return Boot { verdict: Verdict::Visit(other), effects };
     }
-    let over = Record { visit: false, ..record.clone() };
+    let over = Record { visit: Visit::None, ..record.clone() };
     let Boot { mut verdict, mut effects } = on_boot(Some(&over), view, booted, commit_point, now);
     if booted == over.ok && view.ok == Some(over.ok) {
-        verdict = Verdict::Visited(other);
+        verdict = if record.visit == Visit::Made { Verdict::Visited(other) } else { Verdict::NotVisited(other) };
     }
     if !effects.iter().any(|effect| matches!(effect, Effect::Write(_))) {
         effects.push(write(over));

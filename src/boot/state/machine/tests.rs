@@ -241,6 +241,23 @@ fn visit_boots_the_other_slot_once_and_changes_nothing() {
 }
 
 #[test]
+fn slot_that_did_not_come_up_was_not_visited() {
+    let mut situation = idle();
+    situation.record.image_mut(B).state = ImageState::Good;
+    let before = situation.record.clone();
+    situation = after(situation, Event::Visit);
+    // The boot loader spent the try on it and went on with this slot, or found it spent at the next boot.
+    for view in
+        [View { trial: Some(Trial { slot: B, left: 0 }), ..idle().view }, View { failed: Some(B), ..idle().view }]
+    {
+        let mut situation = Situation { view, ..situation.clone() };
+        assert_eq!(boot(&mut situation, A), (Verdict::NotVisited(B), false));
+        assert_eq!((&situation.record, situation.view.trial), (&before, None));
+        assert_eq!(boot(&mut situation, A), (Verdict::Ordinary, false));
+    }
+}
+
+#[test]
 fn visit_ends_where_the_confirmed_slot_cannot_be_read() {
     let mut situation = idle();
     situation.record.image_mut(B).state = ImageState::Good;
@@ -248,7 +265,7 @@ fn visit_ends_where_the_confirmed_slot_cannot_be_read() {
     // The boot loader ended it, and found only this slot readable.
     situation.view = View { failed: Some(B), ..idle().view };
     assert_eq!(boot(&mut situation, B), (Verdict::Degraded(A), false));
-    assert_eq!((situation.record.ok, situation.record.visit), (B, false));
+    assert_eq!((situation.record.ok, situation.record.visit), (B, Visit::None));
 }
 
 #[test]

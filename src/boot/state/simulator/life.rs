@@ -3,7 +3,7 @@
 use crate::slot::Slot;
 use crate::state::machine::{Candidate, Phase, Verdict};
 use crate::state::medium::SECTOR;
-use crate::state::record::{ImageState, Reason, Record};
+use crate::state::record::{ImageState, Reason, Record, Visit};
 use crate::state::ring::Ring;
 use crate::state::slots::{Moment, Progress, Slots, SlotsError, Then};
 
@@ -258,7 +258,9 @@ impl Outcome {
                 counts == (0, 1) && matches!(record.last_reason, Reason::Health | Reason::TriesSpent)
             }
             Destiny::Visited => {
-                counts == (0, 0) && record.image(record.ok.other()).state == ImageState::Valid && !record.visit
+                counts == (0, 0)
+                    && record.image(record.ok.other()).state == ImageState::Valid
+                    && record.visit == Visit::None
             }
             Destiny::Cancelled => counts == (0, 0) || counts == (0, 1) && record.last_reason != Reason::None,
         }
