@@ -418,7 +418,7 @@ fn hand_over(journal: &mut Journal, vigil: &mut Vigil, settings: &Settings, cmdl
                 supervise::prepare(journal);
                 summarize(journal, "gg-init");
                 publish(journal, made.data);
-                supervise::run(journal, vigil, settings);
+                supervise::begin(journal, vigil, settings);
             }
             Next::Init(path) => {
                 summarize(journal, &path.display().to_string());

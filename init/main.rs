@@ -45,6 +45,9 @@ fn main() -> ExitCode {
         eprintln!("gg-init: this is PID 1 of a device; the kernel starts it, as /init or by init=/sbin/gg-init");
         return ExitCode::from(BAD_USAGE);
     }
+    if let Some(passed) = supervise::Passed::from_arguments() {
+        supervise::resume(&passed);
+    }
     boot::run()
 }
 

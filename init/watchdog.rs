@@ -1,8 +1,8 @@
 //! The watchdog in our hands: fed while we wait for anything, so that a boot that hangs ends in a reset. A slot on trial
 //! has a deadline: who is not confirmed by then is no longer fed for.
 
+use std::io;
 use std::path::Path;
-
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,31 @@ impl Vigil {
         Ok(Done::Well((), format!("process {}, for {left} s", child.id())))
     }
 
+    /// Hands the watchdog over to the program that this process becomes, as standard input. The words say to
+    /// [`passed_on`](Self::passed_on) how many seconds it has, and how many are left until the deadline.
+    pub(crate) fn pass_on(&mut self) -> io::Result<[String; 2]> {
+        self.feed();
+        let timeout = self.watchdog.as_ref().map(Watchdog::timeout);
+        let left = self.deadline.map(|Deadline(end)| end.saturating_duration_since(Instant::now()).as_secs());
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.become_stdin()?;
+        }
+        Ok([timeout, left].map(|seconds| seconds.map_or_else(|| NONE.to_owned(), |seconds| seconds.to_string())))
+    }
+
+    /// What the former program of this process passed on.
+    pub(crate) fn passed_on([timeout, left]: [&str; 2]) -> Self {
+        let watchdog = timeout.parse().ok().and_then(|timeout| Watchdog::from_stdin(timeout).ok());
+        let deadline = left.parse().ok().map(|left| Deadline(Instant::now() + Duration::from_secs(left)));
+        Self { watchdog, inbox: None, deadline }
+    }
+
+    /// Where there is no such program after all.
+    pub(crate) fn take_back(&mut self) {
+        // A daemon that is started with it could stop it by one letter, but has no reason to.
+        let _ = self.watchdog.as_ref().map(Watchdog::leave_stdin);
+    }
+
     /// The signals that wait.
     pub(crate) fn inbox(&self) -> Option<&Inbox> {
         self.inbox.as_ref()
@@ -131,6 +156,9 @@ impl Vigil {
         while let Ok(Some(_)) = inbox.take() {}
     }
 }
+
+/// In place of a number of seconds.
+const NONE: &str = "-";
 
 /// The first argument of the process that [`Vigil::leave_keeper`] starts; the seconds until the deadline and those of
 /// the watchdog follow.

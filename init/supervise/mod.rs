@@ -13,6 +13,7 @@
 //! | stopping | ended | over | |
 //! | stopping | time is up | stopping | kill |
 
+mod anew;
 mod state;
 mod world;
 
@@ -30,6 +31,7 @@ use crate::handover;
 use crate::journal::Journal;
 use crate::shutdown;
 use crate::watchdog::Vigil;
+pub(crate) use anew::{Passed, begin, resume};
 pub(crate) use world::prepare;
 
 use state::{Effect, Event, State};

@@ -1,6 +1,6 @@
 //! Programs that PID 1 starts: `fork(2)`, `chroot(2)`, `setsid(2)`, `execve(2)`.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,15 @@ pub fn become_program<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> io::E
         return cause.into();
     }
     Command::new(program).args(arguments).exec()
+}
+
+/// Becomes this same program anew, with nothing of its memory but these words: `execv(3)` of `/proc/self/exe`, which
+/// works for a file that is gone. Signals stay blocked, and those that wait do so for the new one.
+/// Returns only with an error.
+pub fn become_anew(words: &[CString]) -> io::Error {
+    match nix::unistd::execv(c"/proc/self/exe", words) {
+        Err(cause) => cause.into(),
+    }
 }
 
 /// Where programs lie on every device.

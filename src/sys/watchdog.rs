@@ -28,10 +28,21 @@ impl Watchdog {
         Ok(Self { device, timeout })
     }
 
-    /// Takes the one that another process handed over as standard input: `dup(2)`.
+    /// Takes the one that was handed over as standard input, which is then what standard output is: `dup2(2)`.
     pub fn from_stdin(timeout: u64) -> io::Result<Self> {
-        let device = rustix::io::dup(rustix::stdio::stdin())?;
+        let device = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        rustix::stdio::dup2_stdin(rustix::stdio::stdout())?;
         Ok(Self { device: File::from(device), timeout })
+    }
+
+    /// Is standard input as well, for the program that this process becomes: `dup2(2)`.
+    pub fn become_stdin(&self) -> io::Result<()> {
+        Ok(rustix::stdio::dup2_stdin(&self.device)?)
+    }
+
+    /// Standard input is what standard output is again.
+    pub fn leave_stdin(&self) -> io::Result<()> {
+        Ok(rustix::stdio::dup2_stdin(rustix::stdio::stdout())?)
     }
 
     /// The device itself, still running, to hand it over.

@@ -35,8 +35,14 @@ bb() { /bin/busybox "$@"; }
 	"1 2 0 "* | "1 2 1 "* | "2 2 0 "* | "1 3 0 "* | "2 3 "*) echo "ok - supervise: starts are $starts s apart" ;;
 	*) echo "not ok - supervise: starts are $starts s apart" ;;
 	esac
-	bb awk '/^Pss:/ { print "# PID 1 takes " $2 " KiB PSS" }' /proc/1/smaps_rollup
-	[ "$(bb cat /proc/1/comm)" = init ] && [ "$(bb cat /tmp/runs)" = 4 ] && echo "ok - supervise: PID 1 is gg-init"
+	size=$(bb awk '/^Pss:/ { print $2 }' /proc/1/smaps_rollup)
+	echo "# PID 1 takes $size KiB PSS"
+	[ "$size" -le 400 ] && echo "ok - supervise: PID 1 is small" || echo "not ok - supervise: PID 1 is more than 400 KiB"
+	[ "$(bb cat /proc/1/comm)" = gg-init ] && [ "$(bb cat /tmp/runs)" = 4 ] && echo "ok - supervise: PID 1 is gg-init" ||
+		echo "not ok - supervise: PID 1 is not gg-init"
+	# The program that came after the boot got it from that, and kept it to itself.
+	bb ls -l /proc/1/fd | bb grep -q ' [3-9] -> /dev/watchdog$' && ! bb ls -l /proc/self/fd | bb grep watchdog &&
+		echo "ok - supervise: PID 1 has the watchdog" || echo "not ok - supervise: where is the watchdog"
 	bb ifconfig lo | bb grep -q UP && echo "ok - supervise: loopback is up" || echo "not ok - supervise: no loopback"
 	bb mount | bb grep -q ' /dev/pts ' && echo "ok - supervise: terminals" || echo "not ok - supervise: no terminals"
 	echo kept >/data/supervised
