@@ -43,7 +43,7 @@ test: setup lint sdk ## everything CI runs: lint, static binaries, short fuzzing
 	.ci/yocto.sh
 	tests/openwrt/run.sh
 	init/image/build.sh
-	ONLY="same_bytes x86_64 update" tests/image/run.sh
+	ONLY="same_bytes x86_64 deployment" tests/image/run.sh
 	tests/image/rauc.sh
 	.ci/dist-sample.sh aarch64-unknown-linux-musl qemu-aarch64-static
 	cargo run --quiet --package gg-bench size
@@ -57,7 +57,7 @@ test-long: setup ## what takes too long for each change: power cuts, all images,
 	init/image/build.sh
 	ARCH=aarch64 init/image/build.sh
 	INIT=systemd init/image/build.sh
-	ONLY="systemd aarch64" tests/image/run.sh
+	ONLY="systemd aarch64 update" tests/image/run.sh
 	tests/slots/run.sh
 	tests/slots/heir.sh
 	FAULTS=300 cargo test --test ota_faults

@@ -34,6 +34,13 @@ await() {
 	done
 }
 
+# past PATTERN: the console shows it, and what comes after it is ahead of us.
+past() {
+	await "$1"
+	at=$(tail -c "+$((seen + 1))" "$console" | grep -abo "$1" | head -n 1 | cut -d : -f 1)
+	seen=$((seen + at + 1))
+}
+
 # A boot is over when the shell asks.
 booted() {
 	await 'boot: together'

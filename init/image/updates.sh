@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the updates that `make boot DEMO=update` installs: target/image/<arch>/updates.img, a disk with two signed bundles.
-# Version 2 is the image with another number; version 3 has a health check that fails. From the tree that build.sh left;
-# the keys are made here, for this once, and are worth nothing.
+# Version 2 is the image with another number; version 3 has a health check that fails. Each is there as a component, too,
+# for a deployment to bring. From the tree that build.sh left; the keys are made here, for this once, and are worth nothing.
 #
 # ARCH, INIT   of the image, as in build.sh
 set -eu
@@ -74,8 +74,27 @@ bundle() {
 	END
 	"$program" ota bundle create --key "$keys/signer.key" --cert "$keys/signer.pem" "$work/bundle-$version" \
 		"$disk/version-$version.raucb" >/dev/null
+	component
 	say "$disk/version-$version.raucb: $(stat -c %s "$disk/version-$version.raucb") bytes"
 	rm -rf "$work/slot-$version" "$work/bundle-$version"
+}
+
+# The same bundle, which takes no more room, with the recipe of a component that brings it.
+component() {
+	artifacts=$disk/artifacts/com.example.System/$version.0.0
+	mkdir -p "$artifacts" "$disk/recipes"
+	ln "$disk/version-$version.raucb" "$artifacts/update.raucb"
+	cat >"$disk/recipes/com.example.System-$version.0.0.yaml" <<-END
+		RecipeFormatVersion: "2020-01-25"
+		ComponentName: com.example.System
+		ComponentVersion: "$version.0.0"
+		Manifests:
+		  - Platform: { os: linux }
+		    Lifecycle:
+		      SystemUpdate:
+		        Bundle: "{artifacts:path}/update.raucb"
+		        Timeout: 3600
+	END
 }
 
 fail_a_check() {

@@ -3,7 +3,7 @@
 #
 # Commands are typed into the shell on the serial line, as a person would. The consoles stay in target/image/<disk>.
 #
-# ONLY   some of: same_bytes x86_64 systemd aarch64 update
+# ONLY   some of: same_bytes x86_64 deployment systemd aarch64 update
 #
 # shellcheck disable=SC2016 # what is in single quotes, the device expands
 set -eu
@@ -12,6 +12,8 @@ cd "$(dirname "$0")/../.."
 # Seconds from power-on to the shell; it takes some 10 to 30 on an idle machine.
 patience=300
 passed=0
+# A second disk of the machines.
+updates=
 
 say() { printf 'image-test: %s\n' "$*" >&2; }
 fail() {
@@ -61,7 +63,7 @@ argue() {
 # power_on NAME: until the shell asks.
 power_on() {
 	console=$image/console-$1.log
-	switch_on ARCH="$arch" INIT="$init" DISK="$disk"
+	switch_on ARCH="$arch" INIT="$init" DISK="$disk" UPDATES="$updates"
 	booted
 	tr -d '\r' <"$console" | sed -n "s/^boot: together */image-test: $1: /p" >&2
 }
@@ -208,6 +210,60 @@ aarch64() {
 	leave
 }
 
+# deploys VERSION SLOT: a component with a bundle, which the device then tries.
+deploys() {
+	check "the second disk is there" 'mount -o ro /dev/vdb /mnt'
+	pass
+	echo "greengrass-cli deployment create --recipeDir /mnt/recipes --artifactDir /mnt/artifacts --merge com.example.System=$1.0.0 | sed 's/.*Id: //' >/data/deployment-$1; sync" >&3
+	past 'grub: trial'
+	past "grub: slot $2"
+}
+
+# ended VERSION: the deployment is over; what is known of it is in /tmp/ended.
+ended() {
+	check "the deployment of version $1 ends" "until greengrass-cli deployment status -i \$(cat /data/deployment-$1) >/tmp/ended && ! grep -q 'QUEUED\|IN_PROGRESS' /tmp/ended; do sleep 1; done"
+}
+
+# A deployment brings a new system: one that is kept, then one whose health check fails.
+deployment() {
+	image=target/image/x86_64
+	console=$image/disk.img
+	init/image/updates.sh || {
+		say "FAILED: the updates cannot be made"
+		exit 1
+	}
+	take x86_64 busybox
+	updates=$image/updates.img
+	# As in the demonstration: the kernel of a slot on trial forgives an emulated processor too little.
+	argue watchdog_thresh=60 no_timer_check
+	power_on deployment
+	check "whom it trusts is said" 'mount -o ro /dev/vdb /mnt && cp /mnt/root.pem /etc/greengrass/update-ca.pem && umount /mnt && printf "[keyring]\npath=update-ca.pem\n" >>/etc/greengrass/ota.conf && greengrass ota keys >/dev/null'
+	echo 'echo kept >/data/mark; sync' >&3
+	deploys 2 b
+	booted
+	check "version 2 runs in slot b" '[ "$(version | cut -d " " -f 1-4)" = "version 2, slot b," ]'
+	check "what the device was told is inherited" 'greengrass ota keys >/dev/null'
+	ended 2
+	check "it succeeded" 'grep -q ": SUCCEEDED" /tmp/ended'
+	check "slot b is confirmed" 'greengrass ota status | grep -q "^Updates *1 committed, 0 rolled back" && greengrass ota status --exit-code >/dev/null'
+	check "its component is there" 'greengrass-cli component details --name com.example.System | grep -q "Version: 2.0.0"'
+
+	deploys 3 a
+	past 'grub: slot b'
+	booted
+	check "version 2 runs again" '[ "$(version | cut -d " " -f 1-4)" = "version 2, slot b," ]'
+	ended 3
+	check "the deployment was rolled back" 'grep -q ": FAILED" /tmp/ended && grep -q "FAILED_ROLLBACK_COMPLETE" /tmp/ended'
+	check "and says why" 'grep "the new system was given up" /tmp/ended | grep -q "required/sensor: exit code 1"'
+	check "the slots know it, too" 'greengrass ota status | grep -q "^Updates *1 committed, 1 rolled back"'
+	check "the component is the former one" 'greengrass-cli component details --name com.example.System | grep -q "Version: 2.0.0"'
+	check "what was written to data is there" 'grep -q kept /data/mark'
+	check "the other components run" 'greengrass-cli component details --name com.example.HelloShell | grep -q "State: RUNNING"'
+	switch_off
+	updates=
+	leave
+}
+
 # The demonstration of `make boot DEMO=update` says itself whether an update was kept, and a bad one given up.
 update() {
 	console=target/image/x86_64/console-demo.log
@@ -220,7 +276,7 @@ update() {
 	say "ok: an update is tried and kept, a bad one is given up"
 }
 
-for machine_kind in ${ONLY:-same_bytes x86_64 systemd aarch64 update}; do
+for machine_kind in ${ONLY:-same_bytes x86_64 deployment systemd aarch64 update}; do
 	"$machine_kind"
 done
 say "all $passed checks passed"
