@@ -30,7 +30,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 
 /// Lower, middle, upper.
 const SHELF: [&[&str]; 3] = [
-    &["config", "identity", "broker", "supervisor", "ota", "telemetry"],
+    &["config", "identity", "broker", "supervisor", "loader", "ota", "telemetry"],
     &["access", "clients", "debug_password", "uplink", "secrets", "streams"],
     &["shadow", "health", "deploy"],
 ];

@@ -1,6 +1,6 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
-//! - lower: [`config`], [`ota`], [`pubsub`], [`supervisor`], [`telemetry`]
+//! - lower: [`config`], [`loader`], [`ota`], [`pubsub`], [`supervisor`], [`telemetry`]
 //! - middle: [`access`], [`clients`], [`debug_password`]
 //! - upper: [`deploy`], [`health`]
 
@@ -11,6 +11,7 @@ pub mod debug_password;
 pub mod deploy;
 #[cfg(feature = "ota")]
 pub mod health;
+pub mod loader;
 #[cfg(feature = "ota")]
 pub mod ota;
 pub mod pubsub;

@@ -10,6 +10,12 @@ pub fn since_boot() -> Duration {
     Duration::try_from(rustix::time::clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
+/// Which start of the kernel this is: `/proc/sys/kernel/random/boot_id`; a dash where that cannot be read.
+pub fn boot_id() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    read.map_or_else(|_| "-".to_owned(), |text| text.trim().to_owned())
+}
+
 /// Processor time that this process has taken, its own and the kernel's for it: `CLOCK_PROCESS_CPUTIME_ID`.
 pub fn processor() -> Duration {
     Duration::try_from(rustix::time::clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()

@@ -3,6 +3,7 @@
 //! A function here is one system call or one well-known idiom, and names its man page.
 
 pub mod account;
+pub mod alarm;
 pub mod attribute;
 pub mod block;
 pub mod cgroup;
