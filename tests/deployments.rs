@@ -23,6 +23,8 @@ mod first_start;
 mod held_back;
 #[path = "deployments/nucleus.rs"]
 mod nucleus;
+#[path = "deployments/own_update.rs"]
+mod own_update;
 #[path = "deployments/queue.rs"]
 mod queue;
 #[cfg(all(feature = "ota", feature = "download"))]

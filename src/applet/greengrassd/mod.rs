@@ -6,21 +6,32 @@ mod trial;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use crate::base::report::Report;
 use crate::service::deploy::Exit;
+use crate::service::loader;
 
 use options::Options;
 
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let options = match Options::parse_from(arguments) {
+    let options = match Options::parse_from(arguments.clone()) {
         Ok(options) => options,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { super::USAGE } else { 0 });
         }
     };
-    match start::serve(&options) {
+    if options.self_check {
+        return super::help::print(&format!("{}\n", loader::CHECKED));
+    }
+    let deadline = Duration::from_secs(options.start_deadline);
+    let handed_over = options.paths().and_then(|paths| Ok(loader::hand_over(&paths, deadline, &arguments)?));
+    if let Err(error) = handed_over {
+        // This executable serves in its place.
+        eprintln!("greengrassd: {}", Report(&error));
+    }
+    match start::serve(&options, arguments) {
         Ok(code) => {
             if code == Exit::Reboot.code() {
                 reboot(&options);

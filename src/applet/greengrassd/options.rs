@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::start::StartError;
+use crate::store::paths::Paths;
+
 /// Runs the core: keeps the deployed components running and answers greengrass-cli.
 ///
 /// Stops on SIGTERM or Ctrl-C after stopping every component.
@@ -49,6 +52,14 @@ pub struct Options {
     #[arg(long, value_name = "COMMAND", env = "GREENGRASS_REBOOT_COMMAND")]
     pub reboot_command: Option<String>,
 
+    /// Give up a new version of the daemon itself that is not up so many seconds after its start
+    #[arg(long, value_name = "SECONDS", env = "GREENGRASS_START_DEADLINE", default_value_t = 300)]
+    pub start_deadline: u64,
+
+    /// Only say that these options are understood
+    #[arg(long, hide = true)]
+    pub self_check: bool,
+
     /// Settings of updates of the system image, where they are not in /etc/greengrass/ota.conf
     #[arg(long, value_name = "FILE", env = "GREENGRASS_OTA_CONF")]
     pub ota_conf: Option<PathBuf>,
@@ -70,6 +81,10 @@ impl Options {
             _ => word,
         });
         Self::try_parse_from(std::iter::once("greengrassd".into()).chain(words))
+    }
+
+    pub fn paths(&self) -> Result<Paths, StartError> {
+        Ok(Paths::new(std::path::absolute(&self.root).map_err(StartError::Root)?))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One life of the daemon: every part built on those before it, and taken down in reverse.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::base::log::{self, LogSettings, Logs, Output};
 use crate::base::ready;
 use crate::base::report::Report;
 use crate::boot::places;
+use crate::service::loader::LoaderError;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
 use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
 use crate::store::file::{self, FileError};
@@ -26,7 +28,7 @@ use crate::store::tree::{self, Edit, Given, KeyPath, LoadError, Tree};
 use crate::sys::account::{self, AccountError};
 use crate::sys::limit;
 use crate::sys::machine::machine;
-use crate::wire::name::ComponentName;
+use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::platform::PlatformAttributes;
 use crate::wire::run_with::{PosixUser, RunWithError};
 
@@ -34,7 +36,9 @@ use crate::wire::run_with::{PosixUser, RunWithError};
 const NUCLEUS: &str = "aws.greengrass.Nucleus";
 
 /// Serves until asked to stop; the exit code: 0, or what a Bootstrap step asked for.
-pub fn serve(options: &Options) -> Result<u8, StartError> {
+///
+/// `arguments` are those that `options` were read from.
+pub fn serve(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartError> {
     // One thread: processes must be started from the main one, and an idle device has no use for more.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -42,7 +46,7 @@ pub fn serve(options: &Options) -> Result<u8, StartError> {
         .thread_keep_alive(BLOCKING_KEEP_ALIVE)
         .build()
         .map_err(StartError::Runtime)?;
-    let served = runtime.block_on(live(options));
+    let served = runtime.block_on(live(options, arguments));
     // A blocking job that hangs, such as a download, must not hold up the exit.
     runtime.shutdown_background();
     served
@@ -53,13 +57,13 @@ const BLOCKING_THREADS: usize = 4;
 /// An idle device gives their memory back after this.
 const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
-async fn live(options: &Options) -> Result<u8, StartError> {
+async fn live(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartError> {
     let started = Instant::now();
     // Signals count from the first moment: a stop during the start is a stop.
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
 
-    let paths = Paths::new(std::path::absolute(&options.root).map_err(StartError::Root)?);
+    let paths = options.paths()?;
     for (directory, mode) in paths.directories() {
         file::make_directory(&directory, mode)?;
     }
@@ -73,7 +77,8 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         return Ok(deploy::Exit::Reboot.code());
     }
     let (config, config_task) = config::spawn(opened, paths.config());
-    config.edit(first_settings(options, &config.snapshot())?).await.map_err(StartError::Settings)?;
+    let own = deploy::OwnUpdates::new(&paths, arguments);
+    config.edit(first_settings(options, own.version(), &config.snapshot())?).await.map_err(StartError::Settings)?;
 
     let (clients, clients_task) = clients::spawn(&config, &paths).await;
 
@@ -92,6 +97,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
         platform: platform(&config.snapshot()),
         exit: wish,
         updates: trial.updates(),
+        own: own.clone(),
     };
     let (deploy, deploy_task) = deploy::spawn(neighbours)?;
 
@@ -136,6 +142,7 @@ async fn live(options: &Options) -> Result<u8, StartError> {
     settle();
     // Answered once the components of this start are known to the supervisor.
     let _ = deploy.list().await;
+    own.came_up().await;
     let mut over = trial.spawn(&supervisor);
 
     let code = tokio::select! {
@@ -239,7 +246,7 @@ async fn follow_log_settings(syslog: bool, config: config::Handle, logs: Logs) {
 }
 
 /// What the command line sets, and what a first start has to write down.
-fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartError> {
+fn first_settings(options: &Options, brought: Option<ComponentVersion>, tree: &Tree) -> Result<Vec<Edit>, StartError> {
     let service = KeyPath::service(NUCLEUS);
     let mut edits = vec![
         Edit::Default { at: service.join("componentType"), value: json!("NUCLEUS") },
@@ -251,7 +258,8 @@ fn first_settings(options: &Options, tree: &Tree) -> Result<Vec<Edit>, StartErro
         }
     };
     // Recipes and scripts ask for the version of the nucleus whose behaviour they get, not for ours.
-    if let Some(version) = ComponentName::parse(NUCLEUS).ok().as_ref().and_then(deploy::resolve::builtin_version) {
+    let built_in = || ComponentName::parse(NUCLEUS).ok().as_ref().and_then(deploy::resolve::builtin_version);
+    if let Some(version) = brought.or_else(built_in) {
         set(service.join("version"), json!(version));
     }
     if let Some(user) = &options.component_default_user {
@@ -298,6 +306,8 @@ pub enum StartError {
     Jail(#[from] JailError),
     #[error("the default user of components cannot be used")]
     DefaultUser(#[from] RunWithError),
+    #[error("cannot start another version")]
+    Loader(#[from] LoaderError),
     #[error("the owner group cannot be used")]
     OwnerGroup(#[from] AccountError),
     #[error(transparent)]

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::desired::{component, default_user_fault, desired_set, desired_set_with};
 use super::failure::Failure;
 use super::ledger::Ledger;
+use super::own_update::{self, OwnUpdates, Standing};
 use super::plan::Plan;
 use super::prepare::Preparation;
 use super::resolve::NUCLEUS;
@@ -45,6 +46,7 @@ pub(super) struct Ground {
     pub(super) validations: ValidationGate,
     /// `None` on a device without slots.
     pub(super) system: Option<SystemUpdates>,
+    pub(super) own: OwnUpdates,
 }
 
 /// Whether a course has been begun before.
@@ -164,6 +166,15 @@ impl Course {
             && stage != Stage::Preparing
         {
             self.system = system.find(self.id()).await?;
+        }
+        let is_forward = matches!(stage, Stage::Bootstrapping { .. } | Stage::Activating);
+        if self.start == Start::Resumed
+            && is_forward
+            && let Standing::GivenUp(why) = self.ground.own.standing(self.id()).await?
+        {
+            let failure = own_update::given_up(&why);
+            self.give_system_up(&failure).await?;
+            return self.undo(failure).await;
         }
         match (&self.system, stage) {
             (_, Stage::RollingBack { failure }) => self.roll_back(failure).await,
@@ -308,7 +319,28 @@ impl Course {
 
     /// From here on a failure may leave the device changed.
     async fn activate(&self, plan: &Plan) -> Result<End, Halt> {
-        self.change(plan).await.or_else(stuck)
+        match self.hand_over(plan).await? {
+            Some(end) => Ok(end),
+            None => self.change(plan).await.or_else(stuck),
+        }
+    }
+
+    /// A new version of the daemon carries out the rest. `None` where this is the one.
+    async fn hand_over(&self, plan: &Plan) -> Result<Option<End>, Halt> {
+        let Some(version) = plan.daemon() else { return Ok(None) };
+        let staged = match self.ground.own.standing(self.id()).await? {
+            Standing::Runs => return Ok(None),
+            Standing::GivenUp(why) => Err(own_update::given_up(&why)),
+            Standing::NotTaken if self.start == Start::Resumed => Err(own_update::not_taken()),
+            Standing::Missing | Standing::NotTaken => {
+                self.desk.progress(format!("checking version {version} of the daemon")).await;
+                self.ground.own.stage(self.id(), version).await?
+            }
+        };
+        Ok(Some(match staged {
+            Ok(()) => End::Leave(Exit::Restart),
+            Err(failure) => self.fail_unchanged(failure).await?,
+        }))
     }
 
     /// Merges the plan and waits for the components. May run twice for one plan.
@@ -325,6 +357,9 @@ impl Course {
             Settlement::Reached => {}
         }
         self.keep_system().await?;
+        if let Err(failure) = self.ground.own.keep().await? {
+            return self.fail(plan, failure).await;
+        }
         if let Err(failure) = self.remove(plan).await? {
             return self.fail(plan, failure).await;
         }
@@ -409,6 +444,12 @@ impl Course {
     async fn roll_back(&self, failure: Failure) -> Result<End, Halt> {
         tracing::warn!(deployment = %self.id(), cause = failure.cause, "The deployment failed and is rolled back.");
         self.desk.progress("rolling back").await;
+        // The new daemon goes back with its deployment, and the former one restores the rest.
+        match self.ground.own.give_up(&failure.cause).await {
+            Ok(true) => return Ok(End::Leave(Exit::Restart)),
+            Ok(false) => {}
+            Err(halt) => return stuck(halt),
+        }
         match self.try_to_roll_back().await {
             Ok(()) => Ok(End::Done(failure.details(DetailedStatus::FailedRollbackComplete))),
             Err(Halt::GoingDown) => Err(Halt::GoingDown),

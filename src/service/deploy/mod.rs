@@ -19,6 +19,7 @@
 //! | `validation_gate` | lets components judge their configuration before it is changed |
 //! | `subscription` | who wants to hear of that, by component |
 //! | `tidy` | what the store need not keep |
+//! | `own_update` | a new version of the daemon that the deployment brings |
 //! | `system_update` | what became of the system image that the deployment brings |
 //!
 //! At a start the deployment in hand goes on where the docket says; without one the components of the tree are started.
@@ -30,6 +31,7 @@ mod fetch;
 mod handle;
 mod inbox;
 mod ledger;
+mod own_update;
 mod plan;
 mod prepare;
 pub mod resolve;
@@ -55,6 +57,7 @@ pub use course::Exit;
 pub use handle::{Handle, Refused, Request};
 pub use inbox::DirectoryError;
 pub use ledger::LedgerError;
+pub use own_update::OwnUpdates;
 pub use subscription::{Sink, TooManySubscriptions};
 pub use system_update::SystemUpdates;
 pub use update_gate::{DeferError, Notice, UpdateGate, UpdateSubscription};
@@ -76,12 +79,13 @@ pub struct Neighbours {
     pub exit: mpsc::Sender<Exit>,
     /// `None` on a device without slots.
     pub updates: Option<SystemUpdates>,
+    pub own: OwnUpdates,
 }
 
 /// Starts the service: it first goes on with what was in hand, and applies the components of the configuration tree.
 /// It ends when every [`Handle`] is gone.
 pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerError> {
-    let Neighbours { paths, config, supervisor, platform, exit, updates: system } = neighbours;
+    let Neighbours { paths, config, supervisor, platform, exit, updates: system, own } = neighbours;
     let (ledger, docket) = ledger::Ledger::load(&paths)?;
     let (updates, validations) = (UpdateGate::default(), ValidationGate::default());
     let ground = course::Ground {
@@ -92,6 +96,7 @@ pub fn spawn(neighbours: Neighbours) -> Result<(Handle, JoinHandle<()>), LedgerE
         updates: updates.clone(),
         validations: validations.clone(),
         system,
+        own,
     };
     let (sender, inbox) = mpsc::channel(Handle::MAILBOX);
     let (revision, watcher) = watch::channel(0);

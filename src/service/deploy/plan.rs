@@ -38,6 +38,9 @@ pub struct Plan {
     broken: BTreeSet<ComponentName>,
     /// Components whose Bootstrap step must run, dependencies first.
     bootstraps: Vec<ComponentName>,
+    /// The version of the daemon that must run before anything is merged, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    daemon: Option<ComponentVersion>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -110,6 +113,10 @@ impl Plan {
             roots: BTreeMap::new(),
             broken,
             bootstraps: Vec::new(),
+            daemon: resolved
+                .iter()
+                .find(|(name, answer)| name.as_str() == NUCLEUS && answer.provider == Provider::Store)
+                .map(|(_, answer)| answer.version.clone()),
         };
         for root in roots {
             plan.roots.entry(root.group.clone()).or_default().insert(root.name.clone(), root.version.clone());
@@ -128,6 +135,7 @@ impl Plan {
         }
         plan.bootstraps = in_order(resolved)
             .into_iter()
+            .filter(|name| !is_builtin(name))
             .filter(|name| needs_bootstrap(component(tree, name).as_ref(), component(&target, name).as_ref()))
             .collect();
         plan
@@ -179,6 +187,10 @@ impl Plan {
 
     pub fn bootstraps(&self) -> &[ComponentName] {
         &self.bootstraps
+    }
+
+    pub fn daemon(&self) -> Option<&ComponentVersion> {
+        self.daemon.as_ref()
     }
 
     pub fn was_broken(&self, name: &ComponentName) -> bool {

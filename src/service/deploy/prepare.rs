@@ -14,7 +14,7 @@ use super::fetch::{Fetcher, Order, Retries};
 use super::inbox;
 use super::ledger::LedgerError;
 use super::plan::{Material, Plan};
-use super::resolve::{NUCLEUS, Provider, Resolved, Root, builtin_version, resolve, roots, running_versions};
+use super::resolve::{NUCLEUS, Provider, Resolved, Root, own_version, resolve, roots, running_versions};
 use super::shelf::StoredRecipes;
 use super::state::Deployment;
 use super::tidy;
@@ -150,11 +150,11 @@ impl Job {
         };
         let mut shelf = StoredRecipes::open(paths, &platform).map_err(unread)?;
         let roots = roots(&self.tree, request);
-        let mut resolved =
-            resolve(&roots, &running_versions(&self.tree), &mut shelf).map_err(|e| Failure::of(&e.stack(), &e))?;
+        let running = running_versions(&self.tree);
+        let mut resolved = resolve(&roots, &running, &mut shelf).map_err(|e| Failure::of(&e.stack(), &e))?;
         for name in request.configuration.keys().chain(request.run_with.keys()) {
             let is_root = roots.iter().any(|root| root.group == request.group && root.name == *name);
-            match builtin_version(name).filter(|_| name.as_str() == NUCLEUS) {
+            match own_version(name, &running).filter(|_| name.as_str() == NUCLEUS) {
                 // The daemon runs although nobody requires it.
                 Some(version) => drop(resolved.entry(name.clone()).or_insert_with(|| Resolved {
                     version,

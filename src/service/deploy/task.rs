@@ -11,6 +11,7 @@ use super::course::{self, Desk, End, Exit, Ground, Note, Start};
 use super::desired::desired_set;
 use super::failure::Failure;
 use super::handle::{Refused, Request};
+use super::own_update::OwnUpdates;
 use super::state::{Cancelled, Deployment, Docket, InHand, Stage};
 use crate::base::clock::Timestamp;
 use crate::base::report::Report;
@@ -95,7 +96,13 @@ impl Task {
             // Components run as they did; if the supervisor is gone already, so are we.
             let _ = self.ground.supervisor.apply(desired_set(&self.ground.config.snapshot())).await;
         }
-        let in_hand = in_hand?;
+        let Some(in_hand) = in_hand else {
+            let own = self.ground.own.clone();
+            return Some(Box::pin(async move {
+                settle(own).await;
+                End::Tidied
+            }));
+        };
         // One that has changed nothing yet waits for the end of a trial.
         if let Some(system) = self.ground.system.as_ref().filter(|_| in_hand.stage != Stage::Preparing) {
             // Before anybody judges the new system by what runs now.
@@ -115,6 +122,7 @@ impl Task {
         let ground = Arc::clone(&self.ground);
         Box::pin(async move {
             ground.preparation.tidy(ground.config.snapshot(), status).await;
+            settle(ground.own.clone()).await;
             End::Tidied
         })
     }
@@ -209,6 +217,15 @@ impl Task {
     fn changed(&mut self, progress: &str) {
         self.progress = progress.into();
         self.revision.send_modify(|revision| *revision += 1);
+    }
+}
+
+/// No deployment needs another version of the daemon now.
+async fn settle(own: OwnUpdates) {
+    // It only ends early when the daemon does.
+    let settled = tokio::task::spawn_blocking(move || own.settle()).await;
+    if let Ok(Err(fault)) = settled {
+        tracing::warn!(cause = %Report(&fault), "Former versions of the daemon cannot be removed.");
     }
 }
 

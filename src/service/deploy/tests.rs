@@ -106,7 +106,9 @@ impl Device {
         let stage = Arc::<Mutex<Stage>>::default();
         tokio::spawn(Stage::serve(Arc::clone(&stage), asked));
         let (exit, exits) = mpsc::channel(1);
+        let own = OwnUpdates::new(&paths, Vec::new());
         let (deploy, task) = spawn(Neighbours {
+            own,
             paths,
             config: config.clone(),
             supervisor: supervisor::Handle::wired(asks, broadcast::channel(1).0),

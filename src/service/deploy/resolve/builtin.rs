@@ -1,5 +1,7 @@
 //! Components that are this daemon itself: recipes depend on them, nothing has to be installed.
 
+use std::collections::BTreeMap;
+
 use crate::wire::name::{ComponentName, ComponentVersion};
 
 /// The component every recipe for AWS may depend on.
@@ -15,6 +17,15 @@ pub fn is_builtin(name: &ComponentName) -> bool {
 pub fn builtin_version(name: &ComponentName) -> Option<ComponentVersion> {
     let (_, version) = BUILTINS.iter().find(|(builtin, _)| *builtin == name.as_str())?;
     ComponentVersion::parse(version).ok()
+}
+
+/// The version that this daemon is: of the component that brought it, else of the image.
+pub fn own_version(
+    name: &ComponentName,
+    running: &BTreeMap<ComponentName, ComponentVersion>,
+) -> Option<ComponentVersion> {
+    let version = builtin_version(name)?;
+    Some(running.get(name).filter(|_| name.as_str() == NUCLEUS).cloned().unwrap_or(version))
 }
 
 /// Nodes under `services` that are no components; a component of this name would overwrite one.

@@ -20,6 +20,10 @@ pub enum ResolveError {
     #[error("more than one nucleus is asked for: {}; a device runs one, so remove the others", listed(names, "and"))]
     SeveralNuclei { names: Vec<ComponentName> },
     #[error(
+        "what is deployed requires version {version} of the daemon, and it is {own}; deploy {name} {version} itself, if it shall be replaced"
+    )]
+    DaemonNotNamed { name: ComponentName, version: ComponentVersion, own: ComponentVersion },
+    #[error(
         "{name} {version} is a plugin for the Java nucleus and cannot run here; deploy a generic component instead"
     )]
     Plugin { name: ComponentName, version: ComponentVersion },
@@ -60,6 +64,7 @@ impl ResolveError {
             }
             Self::Circle { .. } => &[C::ComponentCircularDependencyError],
             Self::SeveralNuclei { .. } => &[C::MultipleNucleusResolvedError],
+            Self::DaemonNotNamed { .. } => &[C::UnauthorizedNucleusMinorVersionUpdate],
             Self::Plugin { .. } => &[C::ComponentPackageLoadingError, C::CustomPluginNotSupported],
             Self::Reserved { .. } | Self::SameButCase { .. } => &[C::ComponentMetadataNotValidInDeployment],
             Self::ReadRecipe { .. } => &[C::ComponentPackageLoadingError, C::IoError, C::IoReadError],

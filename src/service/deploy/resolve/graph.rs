@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::builtin::is_reserved;
-use super::{Demand, Offer, Provider, Requirer, ResolveError, Resolved, Root, Shelf, builtin_version};
+use super::{Demand, NUCLEUS, Offer, Provider, Requirer, ResolveError, Resolved, Root, Shelf, own_version};
 use crate::wire::name::{ComponentName, ComponentVersion};
 use crate::wire::recipe::ComponentType;
 
@@ -23,12 +23,24 @@ pub fn resolve(
     check_names(walk.taken.keys())?;
     let nuclei: Vec<_> = walk.taken.iter().filter(|(_, taken)| taken.offer.kind == ComponentType::Nucleus).collect();
     if nuclei.len() > 1 {
-        return Err(ResolveError::SeveralNuclei { names: nuclei.into_iter().map(|(name, _)| name.clone()).collect() });
+        return Err(ResolveError::SeveralNuclei { names: nuclei.iter().map(|(name, _)| (*name).clone()).collect() });
+    }
+    if let Some((name, taken)) = nuclei.first()
+        && let Some(own) = own_version(name, running)
+        && release(&own) != release(&taken.version)
+        && !roots.iter().any(|root| root.name == **name)
+    {
+        return Err(ResolveError::DaemonNotNamed { name: (*name).clone(), version: taken.version.clone(), own });
     }
     if let Some(path) = circle(&walk.taken) {
         return Err(ResolveError::Circle { path });
     }
     Ok(walk.taken.into_iter().map(|(name, taken)| (name, taken.into())).collect())
+}
+
+/// What a patch does not change.
+fn release(version: &ComponentVersion) -> String {
+    version.to_string().split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 fn check_names<'a>(names: impl Iterator<Item = &'a ComponentName>) -> Result<(), ResolveError> {
@@ -110,7 +122,11 @@ impl<S: Shelf> Walk<'_, S> {
     }
 
     fn versions(&mut self, name: &ComponentName) -> Vec<ComponentVersion> {
-        let mut versions = builtin_version(name).map_or_else(|| self.shelf.versions(name), |own| vec![own]);
+        let own = own_version(name, self.running);
+        // Recipes may bring another version of the daemon, and of none of its other parts.
+        let is_stored = own.is_none() || name.as_str() == NUCLEUS;
+        let mut versions = if is_stored { self.shelf.versions(name) } else { Vec::new() };
+        versions.extend(own.filter(|own| !versions.contains(own)));
         versions.sort_by(|a, b| b.cmp(a));
         versions
     }
@@ -119,18 +135,19 @@ impl<S: Shelf> Walk<'_, S> {
         let versions = self.versions(name);
         let demands = self.demands.get(name)?;
         let fits = |version: &&ComponentVersion| demands.values().all(|demand| demand.accepts(version));
-        let running = self.running.get(name).filter(|running| versions.contains(running) && fits(running));
-        running.or_else(|| versions.iter().find(fits)).cloned()
+        let running = own_version(name, self.running).or_else(|| self.running.get(name).cloned());
+        let running = running.filter(|running| versions.contains(running) && fits(&running));
+        running.or_else(|| versions.iter().find(fits).cloned())
     }
 
     fn take(&mut self, name: &ComponentName, version: ComponentVersion) -> Result<(), ResolveError> {
-        let (provider, offer) = match builtin_version(name) {
-            Some(_) if name.as_str() == super::NUCLEUS => {
-                (Provider::Daemon, Offer { kind: ComponentType::Nucleus, ..Offer::default() })
-            }
-            Some(_) => (Provider::Daemon, Offer::default()),
-            None => (Provider::Store, self.shelf.offer(name, &version)?),
+        let (provider, mut offer) = match own_version(name, self.running) {
+            Some(own) if own == version => (Provider::Daemon, Offer::default()),
+            _ => (Provider::Store, self.shelf.offer(name, &version)?),
         };
+        if name.as_str() == NUCLEUS {
+            offer.kind = ComponentType::Nucleus;
+        }
         if offer.kind == ComponentType::Plugin {
             return Err(ResolveError::Plugin { name: name.clone(), version });
         }
@@ -155,7 +172,9 @@ impl<S: Shelf> Walk<'_, S> {
     }
 
     fn no_version(&mut self, name: ComponentName) -> ResolveError {
-        let stored = self.versions(&name);
+        let own = own_version(&name, self.running);
+        let builtin = own.is_some();
+        let stored = own.map_or_else(|| self.versions(&name), |own| vec![own]);
         let demands = self.demands.remove(&name).unwrap_or_default();
         let demands = demands.into_iter().map(|(who, what)| {
             let version = match &who {
@@ -164,7 +183,7 @@ impl<S: Shelf> Walk<'_, S> {
             };
             (who, version, what)
         });
-        ResolveError::NoVersion { demands: demands.collect(), stored, builtin: builtin_version(&name).is_some(), name }
+        ResolveError::NoVersion { demands: demands.collect(), stored, builtin, name }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::wire::recipe::{ComponentType, Dependency};
 use crate::wire::state::DependencyType;
 use crate::wire::version::VersionRequirement;
 
-pub use builtin::{NUCLEUS, builtin_version, is_builtin};
+pub use builtin::{NUCLEUS, builtin_version, is_builtin, own_version};
 pub use error::ResolveError;
 pub use graph::resolve;
 pub use roots::{group_roots, roots, running_versions};

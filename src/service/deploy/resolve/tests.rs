@@ -103,6 +103,32 @@ fn resolve_lets_the_daemon_provide_its_own_components() {
 }
 
 #[test]
+fn resolve_replaces_the_daemon_only_when_asked_to() {
+    let store = "a 1.0.0: aws.greengrass.Nucleus *
+                 b 1.0.0: aws.greengrass.Nucleus >=2.19.0
+                 c 1.0.0: aws.greengrass.Nucleus >2.18.0 <2.19.0
+                 aws.greengrass.Nucleus 2.18.1
+                 aws.greengrass.Nucleus 2.19.0";
+    let nucleus = |roots, run| {
+        let resolved = resolve(&listed_roots(roots), &running(run), &mut shop(store))?;
+        let answer = &resolved[&name(NUCLEUS)];
+        Ok((answer.version.to_string(), answer.provider))
+    };
+    let is = |version: &str, provider| Ok::<_, ResolveError>((version.to_owned(), provider));
+    let same = |found: Result<_, ResolveError>, expected: Result<_, ResolveError>| {
+        assert_eq!(found.map_err(|e| e.to_string()), expected.map_err(|e| e.to_string()));
+    };
+    same(nucleus("a 1.0.0", ""), is("2.18.0", Provider::Daemon));
+    same(nucleus("a 1.0.0, aws.greengrass.Nucleus 2.19.0", ""), is("2.19.0", Provider::Store));
+    same(nucleus("a 1.0.0", "aws.greengrass.Nucleus 2.19.0"), is("2.19.0", Provider::Daemon));
+    same(nucleus("b 1.0.0", "aws.greengrass.Nucleus 2.20.0"), is("2.20.0", Provider::Daemon));
+    same(nucleus("c 1.0.0", ""), is("2.18.1", Provider::Store));
+    let error = nucleus("b 1.0.0", "").unwrap_err();
+    assert_eq!(error.stack().codes()[1], "UNAUTHORIZED_NUCLEUS_MINOR_VERSION_UPDATE");
+    assert!(error.to_string().contains("requires version 2.19.0 of the daemon, and it is 2.18.0"), "{error}");
+}
+
+#[test]
 fn error_tells_who_requires_what_and_which_versions_there_are() {
     let store = "a 1.0.0: b ^1.0.0
                  c 1.0.0: b ^2.0.0
