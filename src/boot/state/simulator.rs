@@ -17,7 +17,7 @@ use std::num::NonZero;
 use std::thread;
 
 use device::Device;
-use disk::Disk;
+use disk::{Disk, Failure};
 use life::{Plan, live};
 
 /// How far to go.
@@ -124,9 +124,7 @@ fn run_one(loader: Loader, destiny: Destiny, effort: Effort, report: &mut Report
     let outcome = live(&whole, plan);
     judge(&outcome, plan, 0, format_args!("{loader:?} {destiny:?} uncut"), report);
     if destiny == Destiny::Good {
-        let quiet = Disk::from(whole.image());
-        let _ = live(&quiet, plan);
-        report.writes.push(Writes { loader, of_update: whole.state_writes(), of_boot: quiet.state_writes() });
+        report.writes.push(count_writes(loader));
     }
     for (count, (first, image)) in whole.crashes(&mut random).into_iter().enumerate() {
         let second = Disk::from(image);
@@ -217,6 +215,43 @@ pub fn run_destroyed(seed: u64) -> Report {
     report
 }
 
+/// X8: each call of the medium fails in turn, done or not; whoever called gives up, and the machine starts again.
+pub fn run_failing() -> Report {
+    let mut report = Report::default();
+    for loader in Loader::ALL {
+        for destiny in Destiny::ALL {
+            let plan = Plan { loader, destiny, wanted: 2 };
+            let start = Device::new(loader);
+            let whole = Disk::from(start.image().clone());
+            let _ = live(&whole, plan);
+            for call in 0..whole.calls() {
+                for how in [Failure::Nothing, Failure::Everything] {
+                    let disk = Disk::from(start.image().clone());
+                    disk.fail(call, how);
+                    let _ = live(&disk, plan);
+                    let after = Disk::from(disk.image());
+                    let outcome = live(&after, plan);
+                    report.states += 1;
+                    let name = format_args!("{loader:?} {destiny:?}, call {call} does {how:?} and fails");
+                    judge(&outcome, plan, 1, name, &mut report);
+                    update_again(&after, plan, name, &mut report);
+                }
+            }
+        }
+    }
+    report
+}
+
+/// What one boot loader's state is written, by an update and by an ordinary boot.
+pub fn count_writes(loader: Loader) -> Writes {
+    let plan = Plan { loader, destiny: Destiny::Good, wanted: 2 };
+    let disk = Disk::from(Device::new(loader).image().clone());
+    let _ = live(&disk, plan);
+    let quiet = Disk::from(disk.image());
+    let _ = live(&quiet, plan);
+    Writes { loader, of_update: disk.state_writes(), of_boot: quiet.state_writes() }
+}
+
 /// Enough chance for sampling, and the same each time: xorshift.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -236,10 +271,15 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
-    fn assert_kept(what: &str, report: &Report) {
+    /// Says the line of the report of the fault matrix, too.
+    fn assert_kept(id: &str, what: &str, report: &Report, start: Instant) {
+        let (violations, seconds) = (report.violations.len(), start.elapsed().as_secs());
         println!("slots-simulator, {what}: {report}");
+        println!("fault-matrix | {id} | {what}, in process | {} | {violations} | {seconds} | 7 |", report.states);
         for violation in report.violations.iter().take(20) {
             println!("{violation}");
         }
@@ -248,19 +288,30 @@ mod tests {
 
     #[test]
     fn update_survives_every_power_cut() {
+        let start = Instant::now();
         let report = run(Effort { second_cut_every: 12, seed: 7 });
-        assert_kept("every cut", &report);
+        assert_kept("X1", "cut at every write, and again while recovering", &report, start);
         assert!(report.states >= 100_000, "{report}");
         assert!(report.writes.iter().all(|writes| writes.loader.counts_each_boot() || writes.of_boot == 0), "{report}");
     }
 
     #[test]
     fn update_survives_power_cuts_at_random() {
-        assert_kept("at random", &run_random(1_000, 7));
+        // X14: `FAULTS=300` lives fifty times as many.
+        let lives = if std::env::var_os("FAULTS").is_some() { 50_000 } else { 1_000 };
+        let start = Instant::now();
+        assert_kept("X14", "updates in a row, cut at random", &run_random(lives, 7), start);
+    }
+
+    #[test]
+    fn update_survives_each_failure_of_the_medium() {
+        let start = Instant::now();
+        assert_kept("X8", "each call of the medium of the state fails", &run_failing(), start);
     }
 
     #[test]
     fn destroyed_state_is_settled() {
-        assert_kept("destroyed", &run_destroyed(7));
+        let start = Instant::now();
+        assert_kept("X12", "record and environment destroyed or in contradiction", &run_destroyed(7), start);
     }
 }

@@ -63,7 +63,9 @@ impl<M: Medium> Store<M> {
         let read = |index: usize| {
             let (medium, at) = &self.copies[index];
             let mut bytes = [0; SECTOR];
-            medium.read(*at, &mut bytes).map_err(CopyError::Read)?;
+            // Once more: the other copy is older, and what it does not know is forgotten.
+            let read = medium.read(*at, &mut bytes).or_else(|_| medium.read(*at, &mut bytes));
+            read.map_err(CopyError::Read)?;
             Record::decode(&bytes).map_err(CopyError::Decode)
         };
         let [first, second] = [read(0), read(1)];

@@ -42,12 +42,30 @@ struct Inside {
     now: RefCell<Image>,
     log: RefCell<Vec<Operation>>,
     state_writes: Cell<usize>,
+    /// Calls of the product until now, and the one that fails.
+    calls: Cell<usize>,
+    failure: Cell<Option<(usize, Failure)>>,
+}
+
+/// What a call does that comes back with an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    Nothing,
+    /// All that was asked of it: the error came later.
+    Everything,
 }
 
 impl From<Image> for Disk {
     fn from(image: Image) -> Self {
         let now = RefCell::new(image.clone());
-        Self(Rc::new(Inside { start: image, now, log: RefCell::default(), state_writes: Cell::default() }))
+        Self(Rc::new(Inside {
+            start: image,
+            now,
+            log: RefCell::default(),
+            state_writes: Cell::default(),
+            calls: Cell::default(),
+            failure: Cell::default(),
+        }))
     }
 }
 
@@ -74,6 +92,23 @@ impl Disk {
 
     pub(crate) fn flush(&self) {
         self.0.log.borrow_mut().push(Operation::Flush);
+    }
+
+    /// The call with this number fails, once.
+    pub(crate) fn fail(&self, call: usize, how: Failure) {
+        self.0.failure.set(Some((call, how)));
+    }
+
+    /// How many calls there were of the product's.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.calls.get()
+    }
+
+    /// Counts a call; `Some` where it fails.
+    fn call(&self) -> Option<Failure> {
+        let number = self.0.calls.get();
+        self.0.calls.set(number + 1);
+        self.0.failure.get().filter(|(call, _)| *call == number).map(|(_, how)| how)
     }
 
     /// How many sectors of record and environment were written.
@@ -132,6 +167,9 @@ pub(crate) struct Region {
 
 impl Medium for Region {
     fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        if self.disk.call().is_some() {
+            return Err(broken());
+        }
         let now = self.disk.0.now.borrow();
         let bytes = now[self.first..].as_flattened();
         let at = at as usize;
@@ -140,14 +178,25 @@ impl Medium for Region {
     }
 
     fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
+        let failure = self.disk.call();
+        if failure == Some(Failure::Nothing) {
+            return Err(broken());
+        }
         for (index, bytes) in sectors.as_chunks::<SECTOR>().0.iter().enumerate() {
             self.disk.write_sector(self.first + at as usize / SECTOR + index, *bytes);
         }
-        Ok(())
+        if failure.is_some() { Err(broken()) } else { Ok(()) }
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.disk.flush();
-        Ok(())
+        let failure = self.disk.call();
+        if failure != Some(Failure::Nothing) {
+            self.disk.flush();
+        }
+        if failure.is_some() { Err(broken()) } else { Ok(()) }
     }
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the medium fails")
 }
