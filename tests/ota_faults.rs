@@ -1,17 +1,35 @@
-//! Faults of an installation by the real program: killed, stopped, no room, a damaged bundle. Whatever happens, the slot
-//! is what it was, or nothing to anybody, or holds the whole image; and the next installation succeeds.
+//! Faults of an installation by the real program: killed, stopped, out of memory, no room, a damaged bundle. Whatever
+//! happens, the slot is what it was, or nothing to anybody, or holds the whole image; and the next installation succeeds.
 //!
-//! `FAULTS=300` does so many of each kind. The table of what was done is written to `target/report/ota-faults.md`.
+//! `FAULTS=300` does so many of each kind.
 
 #![cfg(feature = "ota")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "ota/matrix.rs"]
+mod matrix;
+#[path = "support/memory_group.rs"]
+mod memory_group;
+#[path = "ota/install_stage.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod stage;
+
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use greengrass::boot::slot::Slot;
+use greengrass::boot::state::grubenv;
+use greengrass::boot::state::machine::Phase;
+use greengrass::boot::state::variables::Variables;
+use matrix::{Random, Row};
+use memory_group::MemoryGroup;
+use stage::Stage;
 
 /// Of the image, which is no multiple of anything.
 const SIZE: usize = (6 << 20) + 12_345;
@@ -21,22 +39,15 @@ const FIRST: usize = 1 << 20;
 #[test]
 fn slot_is_old_or_nothing_or_whole_after_every_fault() {
     let Some(ground) = Ground::new() else { return };
-    let cases: u32 = std::env::var("FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
-    let mut table = String::from("| id | fault | cases | violations | seconds |\n| --- | --- | --- | --- | --- |\n");
-    let mut all = Vec::new();
     for (id, what, fault) in FAULTS {
-        let (start, mut random) = (Instant::now(), Random(0x9e37_79b9_7f4a_7c15));
-        let violation = |case| fault(&ground, &mut random).err().map(|why| format!("{id} {what}, case {case}: {why}"));
-        let violations: Vec<String> = (0..cases).filter_map(violation).collect();
-        let seconds = start.elapsed().as_secs();
-        table += &format!("| {id} | {what} | {cases} | {} | {seconds} |\n", violations.len());
-        all.extend(violations);
+        let seed = matrix::seed();
+        let (mut row, mut random) = (Row::new(id, what, seed), Random::new(seed));
+        for _ in 0..matrix::wanted().unwrap_or(12) {
+            row.case(fault(&ground, &mut random));
+        }
+        row.end();
     }
-    println!("{table}");
-    let report = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report");
-    fs::create_dir_all(&report).unwrap();
-    fs::write(report.join("ota-faults.md"), &table).unwrap();
-    assert!(all.is_empty(), "{}", all.join("\n"));
+    ground.out_of_memory();
 }
 
 type Fault = fn(&Ground, &mut Random) -> Result<(), String>;
@@ -82,7 +93,7 @@ impl Ground {
         let sign =
             ["x509", "-req", "-in", &request, "-CA", &root, "-CAkey", &root_key, "-CAcreateserial", "-days", "3650"];
         openssl(&[&sign[..], &["-extfile", &path("extensions"), "-out", &cert]].concat());
-        let mut random = Random(7);
+        let mut random = Random::new(7);
         // A third of it packs well, so that there are packed and stored blocks.
         let image: Vec<u8> =
             (0..SIZE).map(|at| if at % 0x6_0000 < 0x2_0000 { b'x' } else { random.next() as u8 }).collect();
@@ -178,6 +189,26 @@ impl Ground {
         self.judge(Some(false))
     }
 
+    /// X4: the kernel kills it, as soon as it has more memory than this.
+    fn out_of_memory(&self) {
+        let seed = matrix::seed();
+        let (mut row, mut random) = (Row::new("X4", "killed for want of memory", seed), Random::new(seed));
+        let Some(group) = MemoryGroup::new() else { return };
+        let mut killed = 0;
+        for _ in 0..matrix::wanted().unwrap_or(12).min(100) {
+            group.limit((256 + random.next() % 6_000) << 10);
+            let inner = self.command(&self.bundle, None);
+            let mut command = group.command();
+            command.arg(inner.get_program()).args(inner.get_args());
+            let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            killed += u32::from(ended.signal() == Some(9));
+            row.case(self.judge(Some(ended.success())));
+        }
+        println!("X4: {killed} were killed for want of memory");
+        assert!(killed > 0, "no limit was too low for it");
+        row.end();
+    }
+
     fn copied(&self) -> PathBuf {
         let path = self.folder.path().join("damaged");
         fs::copy(&self.bundle, &path).unwrap();
@@ -208,18 +239,159 @@ fn openssl(arguments: &[&str]) {
     assert!(ran.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// Xorshift: the same faults each time.
-struct Random(u64);
+/// X8: a slot that can only be read, one whose medium is full, and data without room for what is to be noted there. The
+/// slot that runs is what it was, nothing incomplete is on trial, and with room it is installed.
+#[test]
+fn media_that_fail_leave_the_device_as_it_was() {
+    let mut row = Row::new("X8", "read-only slot, slot on a full disk", 0);
+    let stage = Stage::new();
+    let image = stage::noise(3 * stage::MIB, 1);
+    let bundle = stage.bundle("one", "version=1", "", &[("rootfs", &image)]);
+    let slot = stage.path("rootfs-b").display().to_string();
+    let Some(device) = LoopDevice::new(&["--read-only", &slot]) else { return };
+    stage.set(&format!("device={slot}"), &format!("device={}", device.0));
+    row.case(refuses(&stage, &bundle));
+    stage.set(&device.0, &slot);
+    drop(device);
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+    // A disk of 2 MiB behind a slot that says it has 9.
+    let full = stage.path("full");
+    fs::create_dir(&full).unwrap();
+    let Some(_mount) = Mount::new(&["-t", "tmpfs", "-o", "size=2m", "none"], &full) else { return };
+    let behind = full.join("slot");
+    fs::File::create(&behind).unwrap().set_len(9 << 20).unwrap();
+    let Some(device) = LoopDevice::new(&[behind.to_str().unwrap()]) else { return };
+    stage.set(&format!("device={slot}"), &format!("device={}", device.0));
+    row.case(refuses(&stage, &bundle));
+    stage.set(&device.0, &slot);
+    row.case(installs(&stage, &bundle, &image));
+    row.end();
+}
+
+fn refuses(stage: &Stage, bundle: &str) -> Result<(), String> {
+    let before = stage.slot("rootfs", Slot::A);
+    let failed = stage.install(&[bundle]);
+    let status = stage.slots(Slot::A).status().map_err(|cause| cause.to_string())?;
+    let is_quiet = status.view.trial.is_none() && matches!(status.phase, Phase::Idle | Phase::Writing(Slot::B));
+    if failed.code == 0 || failed.stderr.is_empty() || !is_quiet || stage.slot("rootfs", Slot::A) != before {
+        return Err(format!("{failed:?}, {:?}", status.phase));
     }
+    Ok(())
+}
 
-    fn share(&mut self) -> f64 {
-        (self.next() % 1_000_000) as f64 / 1e6
+fn installs(stage: &Stage, bundle: &str, image: &[u8]) -> Result<(), String> {
+    let done = stage.install(&[bundle]);
+    let is_there = stage.slot("rootfs", Slot::B).starts_with(image);
+    if done.code == 0 && is_there { Ok(()) } else { Err(format!("O5: {}", done.stderr)) }
+}
+
+/// X8: data become full at each write of an installation, from no room at all to enough.
+#[test]
+fn data_without_room_leave_the_device_as_it_was() {
+    let stage = Stage::new();
+    let image = stage::noise(stage::MIB, 1);
+    let bundle = stage.bundle("one", "version=1", "", &[("rootfs", &image)]);
+    let (disk, data) = (stage.path("data.img"), stage.path("data"));
+    fs::create_dir_all(&data).unwrap();
+    let mut row = Row::new("X8", "data full at each write", 0);
+    let mut installed = 0;
+    for blocks in 0..if matrix::wanted().is_some() { 100 } else { 24 } {
+        let _ = fs::remove_file(&disk);
+        fs::File::create(&disk).unwrap().set_len(4 << 20).unwrap();
+        let options = [
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-b",
+            "4096",
+            "-m",
+            "0",
+            "-O",
+            "^has_journal,^resize_inode,^inline_data",
+            "-N",
+            "32",
+        ];
+        stage.tool("mke2fs", &options, &[disk.to_str().unwrap()]);
+        let Some(mount) = Mount::new(&["-o", "loop", disk.to_str().unwrap()], &data) else { return };
+        stage.boots(Slot::A);
+        // All the room there is, but for so many blocks.
+        let mut room = fs::File::create(data.join("others")).unwrap();
+        while room.write_all(&[1; 4096]).is_ok() {}
+        let length = room.metadata().unwrap().len();
+        room.set_len(length.saturating_sub(blocks * 4096)).unwrap();
+        room.sync_all().unwrap();
+        drop(room);
+        let outcome = match stage.install(&[&bundle]).code {
+            0 => {
+                installed += 1;
+                Ok(())
+            }
+            _ => refuses_still(&stage),
+        };
+        fs::remove_file(data.join("others")).unwrap();
+        row.case(
+            outcome.and_then(|()| installs(&stage, &bundle, &image)).map_err(|why| format!("{blocks} blocks: {why}")),
+        );
+        drop(mount);
+        let mut variables = Variables::default();
+        variables.set("gg_ok", "a");
+        fs::write(stage.path("grubenv"), grubenv::encode(&variables).unwrap()).unwrap();
+        fs::File::open(stage.path("grubenv")).unwrap().sync_all().unwrap();
+    }
+    assert!(installed > 0, "there never was room enough");
+    row.end();
+}
+
+/// After a failure: nothing incomplete is on trial, and what runs is confirmed.
+fn refuses_still(stage: &Stage) -> Result<(), String> {
+    let status = stage.slots(Slot::A).status().map_err(|cause| cause.to_string())?;
+    let is_lawful = match status.phase {
+        Phase::Idle | Phase::Writing(Slot::B) | Phase::Valid(Slot::B) | Phase::Prepared(Slot::B) => {
+            status.view.trial.is_none()
+        }
+        _ => false,
+    };
+    if is_lawful { Ok(()) } else { Err(format!("it failed and is {:?}", status.phase)) }
+}
+
+/// A loop device.
+struct LoopDevice(String);
+
+impl LoopDevice {
+    fn new(arguments: &[&str]) -> Option<Self> {
+        let made = Command::new("losetup").args(["--find", "--show"]).args(arguments).output();
+        let path = made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap());
+        let Some(path) = path else {
+            eprintln!("skipped: no loop device can be made (it takes root, and losetup)");
+            return None;
+        };
+        Some(Self(path.trim().to_owned()))
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+    }
+}
+
+/// A file system that is mounted for a while.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(arguments: &[&str], at: &Path) -> Option<Self> {
+        let done = Command::new("mount").args(arguments).arg(at).stderr(Stdio::null()).status();
+        if !done.is_ok_and(|done| done.success()) {
+            eprintln!("skipped: nothing can be mounted (it takes root)");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
     }
 }

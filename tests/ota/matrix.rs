@@ -1,0 +1,80 @@
+//! The report of the fault matrix: each test says in one line what it did; `tests/ota/matrix.sh` makes a table of them.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::time::Instant;
+
+/// One row, while its cases run.
+#[derive(Debug)]
+pub struct Row {
+    id: &'static str,
+    fault: String,
+    seed: u64,
+    start: Instant,
+    cases: u64,
+    violations: Vec<String>,
+}
+
+impl Row {
+    pub fn new(id: &'static str, fault: impl Into<String>, seed: u64) -> Self {
+        Self { id, fault: fault.into(), seed, start: Instant::now(), cases: 0, violations: Vec::new() }
+    }
+
+    pub fn case(&mut self, outcome: Result<(), String>) {
+        self.cases += 1;
+        if let Err(why) = outcome {
+            println!("{} {}, case {}: {why}", self.id, self.fault, self.cases);
+            self.violations.push(why);
+        }
+    }
+
+    pub fn cases(&mut self, count: u64, violations: Vec<String>) {
+        self.cases += count;
+        self.violations.extend(violations);
+    }
+
+    /// Says the line, and fails if an oracle did not hold.
+    pub fn end(self) {
+        let Self { id, fault, seed, start, cases, violations } = self;
+        println!(
+            "fault-matrix | {id} | {fault} | {cases} | {} | {} | {seed} |",
+            violations.len(),
+            start.elapsed().as_secs()
+        );
+        assert!(violations.is_empty(), "{id} {fault}, seed {seed}:\n{}", violations.join("\n"));
+    }
+}
+
+/// `FAULTS=300` asks for so many of each kind; without it there are a few.
+pub fn wanted() -> Option<u64> {
+    std::env::var("FAULTS").ok().and_then(|text| text.parse().ok())
+}
+
+/// `SEED=5` picks others.
+pub fn seed() -> u64 {
+    std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7)
+}
+
+/// Xorshift: the same faults each time.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+
+    pub fn share(&mut self) -> f64 {
+        (self.next() % 1_000_000) as f64 / 1e6
+    }
+}
