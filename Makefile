@@ -21,6 +21,8 @@ TARGET = recipe version_requirement interpolate control config_log archive topic
 TIME = 60
 # Power cuts of `make test-long`.
 CUTS = 100
+# Of each fault of updates that is drawn at random, there.
+FAULTS = 300
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long setup sdk lint features yocto unit dist dist-check packages vm kernel image boot fuzz bench
@@ -58,9 +60,7 @@ test-long: setup ## what takes too long for each change: power cuts, all images,
 	ARCH=aarch64 init/image/build.sh
 	INIT=systemd init/image/build.sh
 	ONLY="systemd aarch64 update" tests/image/run.sh
-	tests/slots/run.sh
-	tests/slots/heir.sh
-	FAULTS=300 cargo test --test ota_faults
+	FAULTS=$(FAULTS) tests/ota/matrix.sh
 	LONG=1 .ci/yocto.sh
 	LONG=1 tests/openwrt/run.sh feed
 
@@ -74,7 +74,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/bench/*.sh init/image/*.sh \
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/power/*.sh tests/ota/*.sh tests/bench/*.sh init/image/*.sh \
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \

@@ -6,6 +6,7 @@
 # KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
 # DISK   another disk to boot
 # UPDATES  a second disk, which the device can only read
+# LOG    a file for each write to the disk, as dm-log-writes has them; the disk as it was stays in LOG.base
 # ACCEL  what QEMU computes with; default: the processor of this machine where it can, else TCG
 set -eu
 cd "$(dirname "$0")/../.."
@@ -52,7 +53,15 @@ fi
 # The last of two processors counts.
 [ "$ACCEL" != kvm ] || set -- "$@" -cpu host
 # The firmware and the kernel count disks as they come here: the device's own is the first.
-set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot" -device virtio-blk-pci,drive=disk
+if [ -n "${LOG-}" ]; then
+	cp --sparse=always "$disk" "$LOG.base"
+	: >"$LOG"
+	set -- "$@" -blockdev "driver=file,node-name=log,filename=$LOG" -blockdev "driver=file,node-name=file,filename=$disk" \
+		-blockdev driver=raw,node-name=raw,file=file -blockdev driver=blklogwrites,node-name=disk,file=raw,log=log
+else
+	set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot"
+fi
+set -- "$@" -device virtio-blk-pci,drive=disk
 [ -z "${UPDATES-}" ] || set -- "$@" -drive "file=$UPDATES,format=raw,if=none,id=updates,readonly=on" \
 	-device virtio-blk-pci,drive=updates
 exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \

@@ -233,7 +233,11 @@ pub fn run_failing() -> Report {
                     let outcome = live(&after, plan);
                     report.states += 1;
                     let name = format_args!("{loader:?} {destiny:?}, call {call} does {how:?} and fails");
-                    judge(&outcome, plan, 1, name, &mut report);
+                    // Nobody but `gg-init` counts there, and a try that it cannot count is not made.
+                    let is_uncounted = loader == Loader::InitSwitch && destiny == Destiny::Good;
+                    if !(is_uncounted && outcome.version == Some(1) && outcome.is_told_right(plan)) {
+                        judge(&outcome, plan, 1, name, &mut report);
+                    }
                     update_again(&after, plan, name, &mut report);
                 }
             }
