@@ -29,6 +29,7 @@ pub mod priority;
 pub mod process;
 pub mod root;
 pub mod sector;
+pub mod sha256;
 pub mod signal;
 pub mod spawn;
 pub mod watch;
