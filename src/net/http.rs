@@ -2,6 +2,8 @@
 
 #[cfg_attr(not(feature = "download"), path = "http/left_out.rs")]
 mod client;
+#[cfg(feature = "download")]
+mod date;
 
 use std::error::Error;
 use std::io::{self, Read};
@@ -64,7 +66,7 @@ pub struct Answer {
     pub length: Option<u64>,
     /// What says which version of the file it is: a strong `ETag`, or else `Last-Modified`.
     pub version: Option<String>,
-    /// `Retry-After`, where it is a number of seconds.
+    /// `Retry-After`, from now on.
     pub retry_after: Option<Duration>,
     /// Where redirects have led.
     pub url: String,

@@ -1,16 +1,16 @@
 //! The client: ureq, with rustls where the address says https.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ureq::config::ConfigBuilder;
-use ureq::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName};
+use ureq::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderName};
 use ureq::http::header::{IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::typestate::AgentScope;
 use ureq::{Agent, Proxy, ResponseExt};
 
-use super::{Answer, Body, Bytes, HttpError, Route, Timeouts};
+use super::{Answer, Body, Bytes, HttpError, Route, Timeouts, date};
 
 /// Opens connections to the world. Every call blocks: run it on the blocking pool.
 #[derive(Clone, Debug)]
@@ -91,13 +91,13 @@ impl Client {
         let is_strong = |tag: &&str| !tag.starts_with("W/");
         let version = header(&response, &ETAG).filter(is_strong).or_else(|| header(&response, &LAST_MODIFIED));
         let range = header(&response, &CONTENT_RANGE).and_then(content_range);
-        let seconds = header(&response, &RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let retry_after = header(&response, &RETRY_AFTER).and_then(|text| pause(text, header(&response, &DATE)));
         Ok(Answer {
             status: response.status().as_u16(),
             range,
             length: length(&response),
             version: version.map(str::to_owned),
-            retry_after: seconds.map(Duration::from_secs),
+            retry_after,
             url: response.get_uri().to_string(),
             body: Body {
                 start: range.map_or(0, |(start, ..)| start),
@@ -159,6 +159,17 @@ fn content_range(text: &str) -> Option<(u64, u64, u64)> {
     (first <= last && last < total).then_some((first, last + 1, total))
 }
 
+/// `Retry-After`: a number of seconds or a date, which is taken by the clock of the server, where that tells it. Ours may
+/// never have been set.
+fn pause(text: &str, now: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let own = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| now.as_secs().try_into().ok());
+    let seconds: i64 = date::seconds(text)? - now.and_then(date::seconds).or_else(own)?;
+    Some(Duration::from_secs(seconds.try_into().unwrap_or(0)))
+}
+
 /// A chain longer than this is a loop.
 const MAX_REDIRECTS: u32 = 5;
 /// Bytes of a connection's buffers: what is read from it is large, what is written small.
@@ -166,3 +177,18 @@ const INPUT: usize = 64 << 10;
 const OUTPUT: usize = 8 << 10;
 /// Connections kept open: one reads on, another what lies elsewhere.
 const IDLE: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_is_a_number_or_until_a_date_of_the_server() {
+        let then = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(pause(" 120", None), Some(Duration::from_secs(120)));
+        assert_eq!(pause(then, Some("Sun, 06 Nov 1994 08:49:07 GMT")), Some(Duration::from_secs(30)));
+        assert_eq!(pause(then, Some("Sun, 06 Nov 1994 09:49:07 GMT")), Some(Duration::ZERO));
+        assert_eq!(pause(then, None), Some(Duration::ZERO));
+        assert_eq!((pause("-1", None), pause("soon", None)), (None, None));
+    }
+}
