@@ -1,6 +1,8 @@
 //! A server may do what it likes: what comes is right, or there is an error, and not much comes twice.
 
-use std::sync::Arc;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
@@ -188,6 +190,59 @@ fn pieces_out_of_order_are_read_once() {
     assert_eq!(source.account().requests, 3);
     assert!(source.account().bytes < SIZE as u64 + 10_000);
     assert!(source.read_at(&mut piece, SIZE as u64).is_err());
+}
+
+/// A proxy that joins whoever comes to whom he asks for. Returns its address and what it was asked.
+fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let lines = Arc::clone(&lines);
+            std::thread::spawn(move || join(client, &lines));
+        }
+    });
+    (url, asked)
+}
+
+fn join(mut client: TcpStream, asked: &Mutex<Vec<String>>) -> Option<()> {
+    let mut head = String::new();
+    // Nothing comes behind the head before it is answered.
+    let mut reader = BufReader::new(client.try_clone().ok()?);
+    while !head.ends_with("\r\n\r\n") {
+        (reader.read_line(&mut head).ok()? > 0).then_some(())?;
+    }
+    let line = head.lines().next()?.to_owned();
+    let server = TcpStream::connect(line.strip_prefix("CONNECT ")?.split(' ').next()?).ok();
+    asked.lock().unwrap().push(line);
+    let mut server = server?;
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+    let (mut from, mut into) = (server.try_clone().ok()?, client.try_clone().ok()?);
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut into);
+        let _ = into.shutdown(Shutdown::Both);
+    });
+    let _ = io::copy(&mut client, &mut server);
+    let _ = server.shutdown(Shutdown::Both);
+    Some(())
+}
+
+#[test]
+fn server_behind_a_proxy_is_reached_through_it() {
+    let file = file(SIZE);
+    let server = serve(&file, |_, _| Turn::Good);
+    let (url, asked) = proxy();
+    let streaming = Streaming { proxy: Some(url), ..Streaming::default() };
+    let source = HttpSource::open(&server.url, &streaming, patience(LONG)).unwrap();
+    assert!(read_all(&source).unwrap() == *file);
+    let host = server.url.split('/').nth(2).unwrap();
+    let asked = asked.lock().unwrap();
+    assert!(!asked.is_empty() && asked.iter().all(|line| *line == format!("CONNECT {host} HTTP/1.1")), "{asked:?}");
+    // Nobody listens there.
+    let streaming = Streaming { proxy: Some("http://127.0.0.1:1".to_owned()), ..Streaming::default() };
+    assert!(matches!(HttpSource::open(&server.url, &streaming, patience(LONG)), Err(FetchError::GaveUp { .. })));
 }
 
 #[test]
