@@ -156,6 +156,19 @@ fn nginx_serves_over_http_and_tls() {
     }
 }
 
+#[test]
+fn bundle_that_is_verified_on_its_server_is_fetched_once() {
+    let (stage, bytes) = stage(&noise(9 * MIB, 1));
+    let server = Server::begin(Arc::new(bytes.clone()), |_, _| Turn::Good);
+    let conf = stage.path("ota.conf");
+    let words = ["ota", "bundle", "verify", "--conf", conf.to_str().unwrap(), &server.url];
+    let done = Command::new(env!("CARGO_BIN_EXE_greengrass")).args(words).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // The end of the bundle lies in two ranges.
+    assert!((bytes.len() as u64..bytes.len() as u64 + 200_000).contains(&server.sent()), "{}", server.sent());
+    assert!(server.asked().len() <= 8, "{}", server.asked().len());
+}
+
 /// Row X9: 3 % of the pieces of 64 KiB are the last of their connection.
 #[test]
 fn connections_that_break_at_random_cost_time_only() {

@@ -1,5 +1,6 @@
 //! `greengrass ota bundle`: make, look at and verify bundles.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -7,6 +8,7 @@ use ring::digest;
 
 use super::trust::{TrustArguments, now, refused};
 use super::{Failure, Output, print};
+use crate::service::ota::adaptive::expect_file;
 use crate::service::ota::bundle::create::{Packing, create};
 use crate::service::ota::bundle::{Bundle, BundleError, Contents, FileSource, MAX_CHUNK, Source};
 use crate::service::ota::trust::sign::{Padding, Signatory};
@@ -152,22 +154,13 @@ impl VerifyArguments {
     }
 }
 
-/// Reads everything. Returns how the squashfs is packed.
+/// Reads everything, and nothing twice but what several files share. Returns how the squashfs is packed.
 fn verify(bundle: &Bundle, source: &dyn Source) -> Result<&'static str, BundleError> {
     let mut reader = bundle.reader(source);
-    let mut at = 0;
-    let all = 0..bundle.data_size();
-    source.expect(std::slice::from_ref(&all));
-    while at < bundle.data_size() {
-        let length = (bundle.data_size() - at).min(MAX_CHUNK as u64);
-        reader.view(at, usize::try_from(length).unwrap_or(MAX_CHUNK))?;
-        at += length;
-        reader.is_done_until(at);
-    }
-    source.expect(std::slice::from_ref(&all));
     let contents = Contents::open(&mut reader)?;
     let mut unpacker = contents.unpacker();
     let mut room = vec![0; MAX_CHUNK];
+    let mut seen: Vec<Range<u64>> = Vec::new();
     for image in &bundle.manifest.images {
         let Some(name) = &image.filename else { continue };
         let mut chunks = contents.file(&mut reader, name)?;
@@ -176,15 +169,42 @@ fn verify(bundle: &Bundle, source: &dyn Source) -> Result<&'static str, BundleEr
             let name = name.as_str().to_owned();
             return Err(BundleError::FileSize { name, found, expected: image.size });
         }
+        expect_file(source, &contents, &mut reader, name)?;
         let mut hash = digest::Context::new(&digest::SHA256);
         while let Some(chunk) = chunks.next(&mut reader)? {
             chunk.unpack(&mut reader, &mut unpacker, &mut room)?;
             hash.update(&room[..chunk.length]);
             reader.is_done_until(chunk.source_end());
+            match seen.last_mut() {
+                Some(last) if last.end == chunk.source_at() => last.end = chunk.source_end(),
+                _ => seen.push(chunk.source_at()..chunk.source_end()),
+            }
         }
         if image.sha256.is_some_and(|expected| hash.finish().as_ref() != expected) {
             return Err(BundleError::FileDigest { name: name.as_str().to_owned() });
         }
     }
+    let rest = gaps(seen, bundle.data_size());
+    source.expect(&rest);
+    for Range { start, end } in rest {
+        for at in (start..end).step_by(MAX_CHUNK) {
+            let length = (end - at).min(MAX_CHUNK as u64);
+            reader.view(at, usize::try_from(length).unwrap_or(MAX_CHUNK))?;
+        }
+    }
     Ok(contents.compression())
+}
+
+/// What lies between and behind the ranges, until `end`.
+fn gaps(mut ranges: Vec<Range<u64>>, end: u64) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut at = 0;
+    let mut gaps = Vec::new();
+    for range in ranges.into_iter().chain(std::iter::once(end..end)) {
+        if range.start > at {
+            gaps.push(at..range.start);
+        }
+        at = at.max(range.end);
+    }
+    gaps
 }

@@ -195,6 +195,11 @@ struct Part {
 }
 
 impl Chunk {
+    /// Offset in the bundle of the first block of this piece.
+    pub fn source_at(&self) -> u64 {
+        self.source_at
+    }
+
     /// Offset in the bundle behind the last block of this piece.
     pub fn source_end(&self) -> u64 {
         self.source_at.saturating_add(self.stored as u64)
