@@ -5,8 +5,10 @@
 //! ```
 //!
 //! There is nothing to read back: the archive has the SHA-256 of the manifest, each of its blocks was verified, and what
-//! the file system made of it is the file system's. Memory is a piece, and the window of the packer.
+//! the file system made of it is the file system's. Memory is a piece, and the window of the packer. A rate limit counts the
+//! bytes of the archive as it is packed.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::{FileStream, InstallError, Phase, Progress, wipe};
+use super::{FileStream, InstallError, Pace, Phase, Progress, wipe};
 use crate::service::ota::bundle::{Bundle, MAX_CHUNK, Source};
 use crate::store::file;
 use crate::store::slot_device::{SlotDevice, Target};
@@ -72,6 +74,7 @@ pub fn install(
     image: &Image,
     (path, slot): (&Path, Target),
     file_system: &FileSystem,
+    pace: Option<&Pace>,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<Target, InstallError> {
     wipe(&slot, MAX_CHUNK as u64)?;
@@ -79,7 +82,7 @@ pub fn install(
     drop(slot);
     let made = file_system.make(path).map_err(InstallError::from);
     let filled = made.and_then(|()| {
-        let unpack = || unpack(bundle, source, image, &file_system.mount_point, report);
+        let unpack = || unpack(bundle, source, image, &file_system.mount_point, pace, report);
         with_mounted(path, file_system.kind, &file_system.mount_point, unpack)?
     });
     let slot = Target::open(path).map_err(|cause| ArchiveError::Again { path: path.to_owned(), cause })?;
@@ -121,6 +124,7 @@ fn unpack(
     source: &dyn Source,
     image: &Image,
     root: &Path,
+    pace: Option<&Pace>,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), InstallError> {
     let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
@@ -130,7 +134,13 @@ fn unpack(
     let fault = |cause| ArchiveError::Mount { path: root.to_owned(), cause };
     let read = |cause| ArchiveError::Unpack(UnpackError::Read(cause));
     let directory = Directory::open(root).map_err(fault)?;
-    let tell = |done| report(Progress { phase: Phase::Write, done, total: image.size, kept: 0, reused: 0 });
+    let before = Cell::new(0);
+    let tell = |done| {
+        report(Progress { phase: Phase::Write, done, total: image.size, kept: 0, reused: 0 });
+        if let Some(pace) = pace {
+            pace.pay(done - before.replace(done));
+        }
+    };
     let mut archive = FileStream::open(bundle, source, name, &tell)?;
     let stream = stream::unpacked(&mut archive).map_err(read)?;
     tar::unpack(stream, &directory).map_err(ArchiveError::Unpack)?;

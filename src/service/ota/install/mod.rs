@@ -16,7 +16,7 @@ pub mod archive;
 mod pace;
 mod stream;
 
-pub use pace::Paced;
+pub use pace::{Pace, Paced};
 pub use stream::FileStream;
 
 use std::io;

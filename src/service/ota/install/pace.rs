@@ -1,4 +1,4 @@
-//! A slot that takes only so many bytes a second, for the sake of everybody else who uses the disk.
+//! Only so many bytes a second, for the sake of everybody else who uses the disk.
 
 use std::io;
 use std::sync::Mutex;
@@ -7,28 +7,40 @@ use std::time::{Duration, Instant};
 
 use crate::store::slot_device::SlotDevice;
 
-/// What is read counts as what is written.
-pub struct Paced<'a> {
-    slot: &'a dyn SlotDevice,
+/// What the threads of an installation may move together.
+#[derive(Debug)]
+pub struct Pace {
     /// Bytes a second.
     rate: u64,
     /// When all that was moved so far is paid for.
     paid: Mutex<Instant>,
 }
 
+/// A slot that has a pace. What is read counts as what is written.
+pub struct Paced<'a> {
+    slot: &'a dyn SlotDevice,
+    pace: Pace,
+}
+
 impl std::fmt::Debug for Paced<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Paced").field("rate", &self.rate).finish_non_exhaustive()
+        f.debug_struct("Paced").field("pace", &self.pace).finish_non_exhaustive()
     }
 }
 
 impl<'a> Paced<'a> {
     pub fn new(slot: &'a dyn SlotDevice, rate: u64) -> Self {
-        Self { slot, rate: rate.max(1), paid: Mutex::new(Instant::now()) }
+        Self { slot, pace: Pace::new(rate) }
+    }
+}
+
+impl Pace {
+    pub fn new(rate: u64) -> Self {
+        Self { rate: rate.max(1), paid: Mutex::new(Instant::now()) }
     }
 
     /// Waits until these bytes are paid for, too. Nothing is saved up while nobody moves any.
-    fn pay(&self, length: usize) {
+    pub fn pay(&self, length: u64) {
         let until = {
             let Ok(mut paid) = self.paid.lock() else { return };
             *paid = (*paid).max(Instant::now()) + cost(length, self.rate);
@@ -38,8 +50,8 @@ impl<'a> Paced<'a> {
     }
 }
 
-fn cost(length: usize, rate: u64) -> Duration {
-    let nanoseconds = length as u128 * 1_000_000_000 / u128::from(rate);
+fn cost(length: u64, rate: u64) -> Duration {
+    let nanoseconds = u128::from(length) * 1_000_000_000 / u128::from(rate);
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 
@@ -49,12 +61,12 @@ impl SlotDevice for Paced<'_> {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.pay(bytes.len());
+        self.pace.pay(bytes.len() as u64);
         self.slot.write_at(bytes, at)
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
-        self.pay(into.len());
+        self.pace.pay(into.len() as u64);
         self.slot.read_at(into, at)
     }
 
@@ -71,7 +83,7 @@ mod tests {
     fn cost_is_what_the_rate_says() {
         assert_eq!(cost(1 << 20, 1 << 20), Duration::from_secs(1));
         assert_eq!(cost(1, 3), Duration::from_nanos(333_333_333));
-        assert_eq!(cost(usize::MAX, 1), Duration::from_nanos(u64::MAX));
+        assert_eq!(cost(u64::MAX, 1), Duration::from_nanos(u64::MAX));
         assert_eq!(cost(0, 1), Duration::ZERO);
     }
 }

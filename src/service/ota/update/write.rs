@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::super::bundle::{Bundle, MAX_CHUNK, Source};
-use super::super::install::{self, Existing, InstallError, Paced, Phase, Progress, archive};
+use super::super::install::{self, Existing, InstallError, Pace, Paced, Phase, Progress, archive};
 use super::hooks::{Hooks, Moment};
 use super::{Event, Job, UpdateError};
 use crate::store::slot_device::{SlotDevice, Target};
@@ -77,7 +77,10 @@ impl Write<'_> {
             None => Target::open(path).map_err(again)?,
         };
         let device = match &job.file_system {
-            Some(made) => archive::install(self.bundle, self.source, job.image, (path, device), made, report)?,
+            Some(made) => {
+                let pace = self.rate_limit.map(Pace::new);
+                archive::install(self.bundle, self.source, job.image, (path, device), made, pace.as_ref(), report)?
+            }
             None => {
                 let paced = self.rate_limit.map(|rate| Paced::new(&device, rate));
                 let slot: &dyn SlotDevice = paced.as_ref().map_or(&device, |paced| paced);
