@@ -1,22 +1,38 @@
 //! Memory that direct I/O takes: its address is a multiple of the block.
 
-use crate::store::slot_device::ALIGNMENT;
+/// What direct I/O wants on every medium.
+pub const ALIGNMENT: usize = 4096;
 
 /// Bytes at an aligned address.
-pub(in crate::service::ota) struct Aligned {
+#[derive(Default)]
+pub struct Aligned {
     bytes: Vec<u8>,
     skip: usize,
     length: usize,
 }
 
+impl std::fmt::Debug for Aligned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aligned").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
 impl Aligned {
-    pub(in crate::service::ota) fn new(length: usize) -> Self {
+    pub fn new(length: usize) -> Self {
         let bytes = vec![0; length + ALIGNMENT];
         let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { bytes, skip, length }
     }
 
-    pub(in crate::service::ota) fn bytes(&mut self) -> &mut [u8] {
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.skip..][..self.length]
+    }
+
+    pub fn bytes(&mut self) -> &mut [u8] {
         &mut self.bytes[self.skip..][..self.length]
     }
 }

@@ -1,5 +1,6 @@
 //! The only writer of files.
 
+pub mod aligned;
 pub mod alts;
 pub mod archive;
 pub mod artifacts;

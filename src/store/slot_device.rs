@@ -9,6 +9,8 @@ use crate::sys;
 
 /// What the installer needs of a slot. Offsets and lengths are multiples of [`ALIGNMENT`], and so are the buffers'
 /// addresses.
+///
+/// [`ALIGNMENT`]: super::aligned::ALIGNMENT
 pub trait SlotDevice: Sync {
     /// Bytes it has; none where it grows.
     fn capacity(&self) -> Option<u64>;
@@ -17,9 +19,6 @@ pub trait SlotDevice: Sync {
     /// All that was written is on the medium when this returns.
     fn sync(&self) -> io::Result<()>;
 }
-
-/// What direct I/O wants on every medium.
-pub const ALIGNMENT: usize = 4096;
 
 /// A block device, or an ordinary file for a trial.
 #[derive(Debug)]

@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ring::digest;
 
 use super::bundle::{Bundle, BundleError, Chunk, Contents, MAX_CHUNK, Reader, Source};
-use super::install::Aligned;
 use crate::boot::slot::Slot;
+use crate::store::aligned::Aligned;
 use crate::store::slot_device::{Seed, SlotDevice};
 use crate::store::slot_index::{BlockHash, SlotIndex};
 use crate::wire::bundle::manifest::{FileName, Image};

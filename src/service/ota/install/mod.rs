@@ -8,10 +8,9 @@
 //! Each block is verified before it is unpacked, and what is in the slot at the end is read past the cache and must have
 //! the SHA-256 of the manifest. When anything fails the first MiB is wiped again.
 //!
-//! A thread for each core does whole pieces: so one waits for the device while another unpacks, and nothing but a list of
-//! blocks is shared. Memory is two pieces a thread, whatever the image is.
+//! Two threads do whole pieces: so one waits for a device while the other unpacks, and nothing but a list of blocks is
+//! shared. Memory is two pieces a thread, whatever the image is.
 
-mod aligned;
 pub mod archive;
 mod pace;
 mod stream;
@@ -20,7 +19,6 @@ pub use pace::{Pace, Paced};
 pub use stream::FileStream;
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -30,13 +28,13 @@ use ring::digest;
 
 use super::adaptive::{Ground, Plan, Seeds};
 use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
-use crate::store::slot_device::{ALIGNMENT, SlotDevice};
+use crate::store::aligned::{ALIGNMENT, Aligned};
+use crate::store::slot_device::SlotDevice;
 use crate::wire::bundle::manifest::{Image, Kind};
-pub(super) use aligned::Aligned;
 use archive::ArchiveError;
 
-/// Threads at most: more than a small device's cores, and few enough for its memory.
-const MAX_THREADS: usize = 3;
+/// Threads, also where there is one core: one of them waits. More would be faster than any slot, and cost memory.
+const THREADS: usize = 2;
 
 /// How far an installation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,8 +176,7 @@ impl Job<'_> {
         let queue = Mutex::new(Queue { reader, chunks, is_over: false });
         let done = AtomicU64::new(0);
         // What comes from a server comes one after the other, and the kernel has it ready while this thread works.
-        let most = if self.source.is_remote() { 1 } else { MAX_THREADS };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(most);
+        let threads = if self.source.is_remote() { 1 } else { THREADS };
         thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&queue, &done))).collect();
             let mut result = self.work(&queue, &done);
