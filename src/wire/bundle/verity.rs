@@ -50,6 +50,7 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Hash,
+    salt: Vec<u8>,
     /// SHA-256 of the salt, to go on from.
     salted: Sha256,
     blocks: u64,
@@ -66,7 +67,7 @@ impl Tree {
             offsets.push(end);
         }
         let salted = Sha256::new_with_prefix(&verity.salt);
-        Self { root: verity.root, salted, blocks: data_size / BLOCK, offsets }
+        Self { root: verity.root, salt: verity.salt.clone(), salted, blocks: data_size / BLOCK, offsets }
     }
 
     /// How many levels there are above the data.
@@ -80,6 +81,11 @@ impl Tree {
 
     pub fn root(&self) -> Hash {
         self.root
+    }
+
+    /// What is hashed before each block.
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
     }
 
     /// Where the hash is, on `level` (0 is the lowest), on the way from data block `block` to the root.

@@ -1,6 +1,8 @@
 //! Reading data that the tree of hashes vouches for.
 
 use super::{BundleError, Source};
+use crate::store::aligned::Aligned;
+use crate::sys::sha256;
 use crate::wire::bundle::verity::{BLOCK, BLOCK_SIZE, Hash, Tree};
 
 /// Reads verified data of one bundle. It keeps one block of each level of the tree, which is all that reading from the
@@ -12,7 +14,7 @@ pub struct Reader<'a> {
     data_size: u64,
     /// The block of each level that was verified last, the lowest first.
     levels: Vec<Level>,
-    scratch: Vec<u8>,
+    scratch: Aligned,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a dyn Source, tree: &'a Tree, data_size: u64) -> Self {
         let level = || Level { offset: None, block: Box::new([0; BLOCK_SIZE]) };
         let levels = (0..tree.height()).map(|_| level()).collect();
-        Self { source, tree, data_size, levels, scratch: Vec::new() }
+        Self { source, tree, data_size, levels, scratch: Aligned::default() }
     }
 
     pub fn data_size(&self) -> u64 {
@@ -40,15 +42,15 @@ impl<'a> Reader<'a> {
         let begin = first * BLOCK;
         let Ok(whole) = usize::try_from(end.next_multiple_of(BLOCK) - begin) else { return Err(outside) };
         let mut scratch = std::mem::take(&mut self.scratch);
-        if scratch.len() < whole {
-            scratch.resize(whole, 0);
+        if scratch.length() < whole {
+            scratch = Aligned::new(whole);
         }
-        let read = self.fill(&mut scratch[..whole], first);
+        let read = self.fill(&mut scratch.bytes()[..whole], first);
         self.scratch = scratch;
         read?;
         // Less than a block.
         let skip = usize::try_from(at - begin).unwrap_or(0);
-        Ok(&self.scratch[skip..skip + length])
+        Ok(&self.scratch.as_bytes()[skip..skip + length])
     }
 
     /// Verified bytes, copied.
@@ -67,12 +69,22 @@ impl<'a> Reader<'a> {
         let at = first * BLOCK;
         self.source.read_at(into, at).map_err(|cause| BundleError::Read { at, cause })?;
         let (blocks, _) = into.as_chunks::<BLOCK_SIZE>();
-        for (number, block) in (first..).zip(blocks) {
-            if self.tree.hash(block) != self.expected(number)? {
-                return Err(BundleError::Tampered { at: number * BLOCK });
+        let (pairs, last) = blocks.as_chunks::<2>();
+        let mut number = first;
+        for [one, other] in pairs {
+            // At once is two fifths cheaper than one after the other.
+            let hashes = sha256::pair(self.tree.salt(), [one, other]);
+            let hashes = hashes.unwrap_or_else(|| [self.tree.hash(one), self.tree.hash(other)]);
+            for hash in hashes {
+                self.judge(number, &hash)?;
+                number += 1;
             }
         }
-        Ok(())
+        last.iter().try_for_each(|block| self.judge(number, &self.tree.hash(block)))
+    }
+
+    fn judge(&mut self, number: u64, hash: &Hash) -> Result<(), BundleError> {
+        if self.expected(number)? == *hash { Ok(()) } else { Err(BundleError::Tampered { at: number * BLOCK }) }
     }
 
     /// The hash that a data block must have.
