@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes, once, what the figure F16 installs: keys, images of 256 MiB, and bundles of them by rauc, in the directory $1.
+# Makes, once, what the figure F16 installs: keys, images of 256 MiB, bundles of them by rauc, and, where there is swupdate,
+# what that installs, in the directory $1.
 set -eu
 cd "$1"
 
@@ -13,7 +14,40 @@ bundle() { # FORMAT IMAGE OUT [OPTIONS OF mksquashfs]
 	rm -r content
 }
 
-[ ! -f complete ] || exit 0
+# Its description, which is signed, names the device: a link that points to this run's.
+swu() { # IMAGE
+	rm -rf content
+	mkdir content
+	ln "$1.img" content/rootfs.img
+	cat >content/sw-description <<END
+software = {
+	version = "1";
+	hardware-compatibility: [ "1" ];
+	images: ( {
+		filename = "rootfs.img"; type = "raw"; installed-directly = true; device = "$PWD/slot";
+		sha256 = "$(openssl dgst -sha256 -r "$1.img" | cut -d ' ' -f 1)";
+	} );
+};
+END
+	openssl cms -sign -in content/sw-description -out content/sw-description.sig -signer sign.pem -inkey sign.key \
+		-outform DER -nosmimecap -binary
+	(cd content && printf '%s\n' sw-description sw-description.sig rootfs.img | cpio -o -H crc -L --quiet) >"$1.swu"
+	rm -r content
+}
+
+swus() {
+	for program in swupdate cpio; do
+		command -v "$program" >/dev/null || return 0
+	done
+	for image in squashfs ext4; do
+		[ -f "$image.swu" ] || swu "$image"
+	done
+}
+
+if [ -f complete ]; then
+	swus
+	exit 0
+fi
 for program in openssl rauc mksquashfs mke2fs zstd; do
 	PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null || { echo "bench: there is no $program" >&2 && exit 1; }
 done
@@ -40,4 +74,5 @@ for image in squashfs ext4; do
 		bundle "$format" "$image.img" "$image-stored-$format.raucb" "-noI -noD -noF -noX"
 	done
 done
+swus
 touch complete

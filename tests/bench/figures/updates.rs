@@ -44,7 +44,11 @@ pub(super) fn install(binary: &Path) -> io::Result<Measured> {
             rss = ours.iter().map(|cost| cost.rss_kib).fold(rss, u64::max);
             cache = ours.iter().filter_map(|cost| cost.cache_kib).fold(cache, |most, kib| most.max(Some(kib)));
             let (ours, theirs) = (Median::of(&ours), Median::of(&theirs));
-            for (who, median) in [("ours", &ours), ("rauc", &theirs)] {
+            let beside = if packed == "stored" { ground.swupdate(image)? } else { None };
+            for (who, median) in [("ours", &ours), ("rauc", &theirs)]
+                .into_iter()
+                .chain(beside.as_ref().map(|median| ("swupdate", median)))
+            {
                 value.insert(format!("{who}_{image}_{packed}_mb_s"), json!(rounded(median.rate)));
                 value.insert(format!("{who}_{image}_{packed}_cpu_s_gib"), json!(rounded(median.cpu)));
             }
@@ -216,6 +220,26 @@ impl Ground {
         let start = Instant::now();
         let client = rauc().arg("install").arg(bundle).spawn()?;
         watch(client, start, Some(service.0.id()), || None)
+    }
+
+    /// The image as it is, written while it is hashed, and not flushed. None where there is no `swupdate`.
+    fn swupdate(&self, image: &str) -> io::Result<Option<Median>> {
+        let name = format!("{image}.swu");
+        if !self.directory.join(&name).exists() {
+            return Ok(None);
+        }
+        let slot = self.directory.join("slot");
+        let _ = fs::remove_file(&slot);
+        std::os::unix::fs::symlink(&self.slots[1].0, slot)?;
+        let mut costs = Vec::new();
+        for _ in 0..RUNS {
+            let image = self.cold(&name)?;
+            let mut command = Command::new("swupdate");
+            command.env("TMPDIR", &self.directory).args(["-H", "bench:1", "-k"]).arg(self.directory.join("ca.pem"));
+            command.arg("-i").arg(image).stdout(Stdio::null()).stderr(Stdio::null());
+            costs.push(watch(command.spawn()?, Instant::now(), None, || None)?);
+        }
+        Ok(Some(Median::of(&costs)))
     }
 
     /// A bundle that no page cache has.
