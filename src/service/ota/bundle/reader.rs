@@ -5,6 +5,9 @@ use crate::store::aligned::Aligned;
 use crate::sys::sha256;
 use crate::wire::bundle::verity::{BLOCK, BLOCK_SIZE, Hash, Tree};
 
+/// Bytes by which the room for what is read grows.
+const GRAIN: usize = 64 << 10;
+
 /// Reads verified data of one bundle. It keeps one block of each level of the tree, which is all that reading from the
 /// beginning to the end needs.
 #[derive(Debug)]
@@ -43,7 +46,9 @@ impl<'a> Reader<'a> {
         let Ok(whole) = usize::try_from(end.next_multiple_of(BLOCK) - begin) else { return Err(outside) };
         let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.length() < whole {
-            scratch = Aligned::new(whole);
+            // Never both at once.
+            drop(scratch);
+            scratch = Aligned::new(whole.next_multiple_of(GRAIN));
         }
         let read = self.fill(&mut scratch.bytes()[..whole], first);
         self.scratch = scratch;
