@@ -30,6 +30,7 @@ tidy() {
 	[ -z "${image-}" ] || rm -f "$disk" "$image/board.cfg"
 }
 trap tidy EXIT
+trap 'exit 130' INT TERM
 
 # take ARCH INIT: a disk of its own for the machines that follow.
 take() {
