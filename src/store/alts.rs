@@ -188,9 +188,14 @@ impl Alts {
             }
         }
         if let Some(current) = links.current.filter(|_| links.old.is_none()) {
-            file::remove(&self.directory.join(current).join(TRIES))?;
+            self.forget_tries(&current)?;
         }
         Ok(())
+    }
+
+    /// Of one that is kept they mean nothing.
+    pub fn forget_tries(&self, name: &str) -> Result<(), FileError> {
+        file::remove(&self.directory.join(name).join(TRIES))
     }
 
     /// A name of one segment, or none: what else such a link says is not ours.

@@ -229,6 +229,22 @@ fn new_daemon_goes_back_when_its_components_are_broken() {
     is_old(&device, &record, &format!("{APP} is BROKEN"));
 }
 
+#[test]
+fn new_daemon_whose_deployment_is_lost_is_kept() {
+    let mut device = device();
+    offer_itself(&device);
+    let id = deploy(&mut device, &stay("run 2.0.0"));
+    for name in names(&device.core.root().join("deployments")).iter().filter(|name| name.starts_with("docket")) {
+        fs::remove_file(device.core.root().join("deployments").join(name)).unwrap();
+    }
+    device.core.start();
+    eventually("there is no trial any more", || {
+        names(&alts(&device)).len() == 3 && names(&alts(&device).join(&id)) == ["greengrass", "launch"]
+    });
+    assert_eq!(executable(&device), alts(&device).canonicalize().unwrap().join(&id).join("greengrass"));
+    device.runs(APP, "1.0.0");
+}
+
 /// Starts the daemon whenever it has ended, until the deployment has; its record.
 fn see_through(device: &mut Device, id: &str) -> Value {
     let deadline = Instant::now() + PATIENCE;

@@ -79,12 +79,16 @@ impl OwnUpdates {
                 alarm::set(PULSE * 4);
                 tokio::time::sleep(PULSE).await;
             }
+            // Whoever ended the trial may have been overtaken by the last one.
+            alarm::cancel();
         });
         let noted = self.ask(|own| {
             let Some(name) = &own.launched else { return Ok(()) };
             let mut tries = own.alts.tries(name).unwrap_or_default();
             tries.came_up = true;
-            own.alts.write_tries(name, &tries)
+            own.alts.write_tries(name, &tries)?;
+            // The trial may be over meanwhile; what comes to its end later finds the file, and removes it.
+            if own.is_on_trial() { Ok(()) } else { own.alts.forget_tries(name) }
         });
         if let Ok(Err(fault)) = noted.await {
             tracing::warn!(cause = %Report(&fault), "That the daemon is up cannot be noted.");
@@ -92,7 +96,7 @@ impl OwnUpdates {
     }
 
     fn is_on_trial(&self) -> bool {
-        self.on_trial.load(Ordering::Relaxed)
+        self.on_trial.load(Ordering::SeqCst)
     }
 
     pub(super) async fn standing(&self, id: &DeploymentId) -> Result<Standing, Halt> {
@@ -154,7 +158,7 @@ impl OwnUpdates {
         }
         let kept = self.ask(|own| own.alts.keep()).await?;
         if kept.is_ok() {
-            self.on_trial.store(false, Ordering::Relaxed);
+            self.on_trial.store(false, Ordering::SeqCst);
             alarm::cancel();
         }
         Ok(kept.map_err(|fault| OwnUpdateError::File(fault).failure()))
@@ -183,7 +187,9 @@ impl OwnUpdates {
         if runs {
             self.alts.keep()?;
         }
-        self.on_trial.store(false, Ordering::Relaxed);
+        if self.on_trial.swap(false, Ordering::SeqCst) {
+            alarm::cancel();
+        }
         self.alts.tidy()
     }
 

@@ -97,11 +97,8 @@ impl Task {
             let _ = self.ground.supervisor.apply(desired_set(&self.ground.config.snapshot())).await;
         }
         let Some(in_hand) = in_hand else {
-            let own = self.ground.own.clone();
-            return Some(Box::pin(async move {
-                settle(own).await;
-                End::Tidied
-            }));
+            settle(self.ground.own.clone()).await;
+            return None;
         };
         // One that has changed nothing yet waits for the end of a trial.
         if let Some(system) = self.ground.system.as_ref().filter(|_| in_hand.stage != Stage::Preparing) {

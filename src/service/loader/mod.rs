@@ -17,6 +17,7 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::report::Report;
@@ -89,7 +90,14 @@ pub fn check(program: &Path, arguments: &[OsString]) -> Result<(), CheckError> {
     let mut command = Command::new(program);
     command.arg(DAEMON).args(arguments).arg("--self-check");
     command.stdin(Stdio::null()).stdout(theirs).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(CheckError::Start)?;
+    let start = Instant::now();
+    let mut child = loop {
+        match command.spawn() {
+            // A process that was forked while the file was written has it open until it is another program.
+            Err(cause) if is_busy(&cause) && start.elapsed() < CHECK_LIMIT => thread::sleep(MOMENT),
+            started => break started.map_err(CheckError::Start)?,
+        }
+    };
     // Our copy of their end of the pipe.
     drop(command);
     let said = first_line(File::from(answer), CHECK_LIMIT);
@@ -103,6 +111,10 @@ pub fn check(program: &Path, arguments: &[OsString]) -> Result<(), CheckError> {
         Some(line) if line == CHECKED => Ok(()),
         Some(_) => Err(CheckError::NoAnswer),
     }
+}
+
+fn is_busy(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::ExecutableFileBusy
 }
 
 /// What a pipe brings before its first line end, or its end; `None` if that does not come in time.
@@ -151,5 +163,7 @@ pub enum CheckError {
 const DAEMON: &str = "greengrassd";
 /// For an executable to look at its options, on slow flash.
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at a file that is busy.
+const MOMENT: Duration = Duration::from_millis(20);
 /// More than any answer.
 const LONGEST_LINE: usize = 64;
