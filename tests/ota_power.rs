@@ -1,7 +1,8 @@
 //! Whole devices whose power goes: rows X2, X3, X10, X11 and X13 of the fault matrix, with the real programs in a virtual
 //! machine. Needs what `make dist` makes; without it there is nothing to boot, and this says so.
 //!
-//! `FAULTS=300` asks for so many cuts, and every row; `SEED=5` for others.
+//! `FAULTS=300` asks for so many cuts, and every way to fail; `SEED=5` for others; `ONLY="X3 X10"` and
+//! `TRIALS="panics hangs"` for some.
 
 #![cfg(feature = "ota")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -31,18 +32,34 @@ use replay::{Effort, replay};
 /// In one test, because there is one processor to emulate with.
 #[test]
 fn device_survives_whatever_happens_to_its_power() {
-    let all: Vec<&str> = TRIALS.iter().map(|trial| trial.0).collect();
     let is_long = matrix::wanted().is_some();
-    let faults = [&["good", "migrates"][..], if is_long { &all } else { &all[..SAMPLE] }].concat();
+    let count = if is_long || std::env::var_os("TRIALS").is_some() { TRIALS.len() } else { SAMPLE };
+    let trials: Vec<_> = TRIALS.iter().filter(|trial| picked("TRIALS", trial.0)).take(count).collect();
+    let faults: Vec<&str> = ["good", "migrates"].into_iter().chain(trials.iter().map(|trial| trial.0)).collect();
     let Some(ground) = Ground::new(&faults) else { return };
-    let uncut = writes_of_an_update(&ground);
-    cuts_at_any_time(&ground, uncut);
-    migrations_cut_at_each_step(&ground);
-    trials_that_fail(&ground, if is_long { &TRIALS } else { &TRIALS[..SAMPLE] }, is_long);
-    if is_long {
-        cuts_during_failing_trials(&ground);
+    if picked("ONLY", "X2") {
+        writes_of_an_update(&ground);
+    }
+    if picked("ONLY", "X3") {
+        cuts_at_any_time(&ground);
+    }
+    if picked("ONLY", "X10") {
+        trials_that_fail(&ground, &trials, is_long);
+    }
+    if picked("ONLY", "X13") {
+        migrations_cut_at_each_step(&ground);
+    }
+    if is_long && picked("ONLY", "X11") {
+        cuts_during_failing_trials(&ground, &trials);
+    }
+    if is_long && picked("ONLY", "X13") {
         many_updates(&ground);
     }
+}
+
+/// Whether the variable names it, or is not set.
+fn picked(variable: &str, name: &str) -> bool {
+    std::env::var(variable).map_or(true, |names| names.split(' ').any(|picked| picked == name))
 }
 
 /// How a version can fail on trial, and what the console or the state then says. Those of the change's own sample come
@@ -63,8 +80,8 @@ const TRIALS: [(&str, &str); 12] = [
 ];
 const SAMPLE: usize = 2;
 
-/// X2. Returns how long an update takes.
-fn writes_of_an_update(ground: &Ground) -> Duration {
+/// X2.
+fn writes_of_an_update(ground: &Ground) {
     let seed = matrix::seed();
     let mut row = Row::new("X2", "cut at each write of an update in a machine, torn and out of order", seed);
     let mut device = ground.device("writes");
@@ -72,13 +89,10 @@ fn writes_of_an_update(ground: &Ground) -> Duration {
     let base = device.folder.join("base.img");
     let log = device.folder.join("writes.log");
     let (mut record, mut environment, mut ring) = (0, 0, 0);
-    let mut uncut = Duration::ZERO;
     for name in ["install", "trial", "ordinary"] {
         copy(&device.disk, &base);
         device.log = Some(log.clone());
-        let start = Instant::now();
         let boot = device.boot(2, &Until::End).unwrap();
-        uncut += start.elapsed();
         let marks: Vec<(String, String)> =
             (1..=device.told).map(|mark| (format!("/mark-{mark}"), mark.to_string())).collect();
         let synced: Vec<(&str, &str)> = if name == "install" {
@@ -110,7 +124,6 @@ fn writes_of_an_update(ground: &Ground) -> Duration {
         other => Err(format!("an update wrote {other:?} and not 1 + 4 records and 2 environments")),
     });
     row.end();
-    uncut
 }
 
 fn effort(seed: u64) -> Effort {
@@ -139,11 +152,16 @@ fn demonstration_survives_a_cut_at_each_of_its_writes() {
 }
 
 /// X3.
-fn cuts_at_any_time(ground: &Ground, uncut: Duration) {
+fn cuts_at_any_time(ground: &Ground) {
     let seed = matrix::seed();
+    let mut device = ground.device("cut");
+    device.update = ground.file("update-good");
+    let start = Instant::now();
+    Life::new(ground, device, 2, "good").live(None).unwrap();
+    let uncut = start.elapsed();
     let mut row = Row::new("X3", "the machine cut at any time of install, reboot, trial and commit", seed);
     let mut random = Random::new(seed);
-    for case in 0..matrix::wanted().unwrap_or(3) {
+    for case in 0..matrix::wanted().unwrap_or(2) {
         let mut device = ground.device("cut");
         device.update = ground.file("update-good");
         device.cache = if case % 2 == 0 { "writeback" } else { "none" };
@@ -182,7 +200,7 @@ fn migrations_cut_at_each_step(ground: &Ground) {
 }
 
 /// X10: into slot b, and into slot a.
-fn trials_that_fail(ground: &Ground, trials: &[(&str, &str)], both: bool) {
+fn trials_that_fail(ground: &Ground, trials: &[&(&str, &str)], both: bool) {
     for (fault, reason) in trials {
         let mut row = Row::new("X10", format!("on trial: {fault}"), 0);
         for slot in [Slot::B, Slot::A] {
@@ -213,12 +231,12 @@ fn fail_on_trial(ground: &Ground, fault: &str, reason: &str, into: Slot, cut: Op
 }
 
 /// X11.
-fn cuts_during_failing_trials(ground: &Ground) {
+fn cuts_during_failing_trials(ground: &Ground, trials: &[&(&str, &str)]) {
     let seed = matrix::seed();
     let mut random = Random::new(seed ^ 11);
     let mut row = Row::new("X11", "cut during the boots of a trial that fails", seed);
     for case in 0..matrix::wanted().unwrap_or(3) * 2 / 3 {
-        let (fault, _) = TRIALS[case as usize % TRIALS.len()];
+        let (fault, _) = trials[case as usize % trials.len()];
         let instant = Duration::from_secs_f64(60.0 * random.share());
         row.case(
             fail_on_trial(ground, fault, "", Slot::B, Some(instant))

@@ -305,3 +305,70 @@ fn any_data_under_a_good_signature_do_no_harm() {
     }
     assert_eq!(reader.view(4_000, 9_000).unwrap(), &data[4_000..13_000]);
 }
+
+#[test]
+fn inode_and_superblock_that_lie_are_refused() {
+    let by = signed();
+    let folder = tempfile::tempdir().unwrap();
+    // One with a block that unpacks to much more than it takes, two that share a fragment.
+    for (name, bytes) in [("large.img", vec![b'a'; 131_072]), ("image.ext4", sample(1_000)), ("other.img", sample(900))]
+    {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let packed = folder.path().with_extension("squashfs");
+    let mut command = Command::new("mksquashfs");
+    command.arg(folder.path()).arg(&packed).args([
+        "-noI",
+        "-no-progress",
+        "-quiet",
+        "-all-root",
+        "-always-use-fragments",
+    ]);
+    if command.output().is_err() {
+        eprintln!("skipped: there is no mksquashfs(1)");
+        return;
+    }
+    let good = std::fs::read(&packed).unwrap();
+    std::fs::remove_file(&packed).unwrap();
+    let input = input(&sample(10), "");
+    let manifest = Bundle::open(&make(&by, input.path()), &by.trust, &[], NOW).unwrap().manifest;
+    let read = |changed: &[u8], name: &str| read_all(&resign(&by, &manifest, changed), &by.trust, name);
+    let change = |at: usize, bytes: &[u8]| {
+        let mut changed = good.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    // The inode of a file: kind 2 at 0, place of its fragment at 20, offset in it at 24, its size at 28.
+    let number = |at: usize| u32::from_le_bytes(good[at..at + 4].try_into().unwrap());
+    let tables = usize::try_from(number(64)).unwrap();
+    let inode = |size: u32| {
+        (tables..good.len() - 32).find(|at| good[*at..at + 2] == [2, 0] && number(at + 28) == size).unwrap()
+    };
+    let (image, other) = (inode(1_000), inode(900));
+    assert_eq!(read(&good, "image.ext4").unwrap(), sample(1_000));
+    // Two files may have the same bytes of a fragment: each is what its own inode says, and the manifest has its hash.
+    let overlapping = change(other + 24, &good[image + 24..image + 28]);
+    assert_eq!(read(&overlapping, "other.img").unwrap(), sample(1_000)[..900]);
+    assert_eq!(read(&overlapping, "image.ext4").unwrap(), sample(1_000));
+    for (what, at, value) in [
+        ("an offset behind the fragment", image + 24, 130_900_u32),
+        ("an offset that overflows", image + 24, u32::MAX - 500),
+        ("a fragment that is not there", image + 20, 7),
+        ("a size that nothing is there for", image + 28, u32::MAX - 1),
+        ("a start behind the image", inode(131_072) + 16, u32::MAX - 1),
+    ] {
+        let name = if at < inode(131_072) + 20 && at >= inode(131_072) { "large.img" } else { "image.ext4" };
+        assert!(read(&change(at, &value.to_le_bytes()), name).is_err(), "{what}");
+    }
+    // A block that unpacks to more than blocks have.
+    let mut bomb = change(12, &4_096_u32.to_le_bytes());
+    bomb[22..24].copy_from_slice(&12_u16.to_le_bytes());
+    assert!(read(&bomb, "large.img").is_err());
+    // Beyond 4 GiB: the size of all, and the tables of inodes, of directories and of fragments.
+    for at in [40, 64, 72, 80] {
+        for value in [1_u64 << 32, (1 << 32) + 96, 1 << 63, u64::MAX, u64::MAX - 4_095] {
+            let changed = change(at, &value.to_le_bytes());
+            assert!(read(&changed, "image.ext4").is_err(), "the field at {at} is {value:#x}");
+        }
+    }
+}
