@@ -48,6 +48,7 @@ fn slot_is_old_or_nothing_or_whole_after_every_fault() {
         row.end();
     }
     ground.out_of_memory();
+    matrix::verdict();
 }
 
 type Fault = fn(&Ground, &mut Random) -> Result<(), String>;
@@ -266,6 +267,7 @@ fn media_that_fail_leave_the_device_as_it_was() {
     stage.set(&device.0, &slot);
     row.case(installs(&stage, &bundle, &image));
     row.end();
+    matrix::verdict();
 }
 
 fn refuses(stage: &Stage, bundle: &str) -> Result<(), String> {
@@ -341,6 +343,7 @@ fn data_without_room_leave_the_device_as_it_was() {
     }
     assert!(installed > 0, "there never was room enough");
     row.end();
+    matrix::verdict();
 }
 
 /// After a failure: nothing incomplete is on trial, and what runs is confirmed.

@@ -1,6 +1,7 @@
 //! The report of the fault matrix: each test says in one line what it did; `tests/ota/matrix.sh` makes a table of them.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// One row, while its cases run.
@@ -32,16 +33,23 @@ impl Row {
         self.violations.extend(violations);
     }
 
-    /// Says the line, and fails if an oracle did not hold.
+    /// Says the line. The test goes on, so that the report is whole; [`verdict`] ends it.
     pub fn end(self) {
         let Self { id, fault, seed, start, cases, violations } = self;
-        println!(
-            "fault-matrix | {id} | {fault} | {cases} | {} | {} | {seed} |",
-            violations.len(),
-            start.elapsed().as_secs()
-        );
-        assert!(violations.is_empty(), "{id} {fault}, seed {seed}:\n{}", violations.join("\n"));
+        let seconds = start.elapsed().as_secs();
+        println!("fault-matrix | {id} | {fault} | {cases} | {} | {seconds} | {seed} |", violations.len());
+        let violations = violations.into_iter().map(|why| format!("{id} {fault}, seed {seed}: {why}"));
+        VIOLATIONS.with_borrow_mut(|all| all.extend(violations));
     }
+}
+
+thread_local! {
+    static VIOLATIONS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Fails the test if an oracle did not hold in any of its rows.
+pub fn verdict() {
+    VIOLATIONS.with_borrow(|all| assert!(all.is_empty(), "{}", all.join("\n")));
 }
 
 /// `FAULTS=300` asks for so many of each kind; without it there are a few.

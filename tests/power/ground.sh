@@ -67,7 +67,6 @@ pack_slot() {
 		rm "$tree/sbin/init"
 		ln -s "$([ "$fault" = init-exits ] && echo crashing-init || echo segfaulting-init)" "$tree/sbin/init"
 		;;
-	no-init) rm "$tree/sbin/init" ;;
 	no-network) settings health-network=required health-network-deadline=1 ;;
 	unready) health_check 75 && settings health-deadline=1 ;;
 	unhealthy) health_check 1 ;;
