@@ -15,7 +15,7 @@ pub enum Operation {
 }
 
 /// `"sfwjgs"` as the kernel spells it.
-const MAGIC: u64 = 0x6a73_6677_736872;
+const MAGIC: u64 = 0x006a_7366_7773_6872;
 const FLUSH: u64 = 1;
 const FUA: u64 = 2;
 const DISCARD: u64 = 4;

@@ -156,21 +156,21 @@ impl Replay<'_> {
                         self.cut_around(number, *at, bytes);
                     } else if bytes.len() > SECTOR && self.random.below(self.effort.slot_every) == 0 {
                         let torn = SECTOR * (1 + self.random.below(bytes.len() / SECTOR - 1));
-                        self.cut(format!("{number} alone, torn at {torn}"), &[], Some((*at, &bytes[..torn])));
+                        self.cut(&format!("{number} alone, torn at {torn}"), &[], Some((*at, &bytes[..torn])));
                         let some: Vec<usize> = (0..self.open.len()).filter(|_| self.random.below(2) == 0).collect();
-                        self.cut(format!("{number} without some before it"), &some, Some((*at, bytes)));
+                        self.cut(&format!("{number} without some before it"), &some, Some((*at, bytes)));
                     }
                     self.open.push((*at, bytes.clone()));
                     // Of the bytes of a slot only some: nobody looks at them until a write that decides.
                     if !is_slot(&kind) || self.random.below(self.effort.slot_every) == 0 {
                         let all: Vec<usize> = (0..self.open.len()).collect();
-                        self.cut(format!("{number} {kind}"), &all, None);
+                        self.cut(&format!("{number} {kind}"), &all, None);
                     }
                 }
             }
         }
         self.settle_open();
-        let state = self.cut("at the end".to_owned(), &[], None);
+        let state = self.cut("at the end", &[], None);
         if let Some(Phase::Writing(_) | Phase::Prepared(_)) = state {
             self.report.violations.push(format!("at the end it is {state:?}"));
         }
@@ -206,23 +206,23 @@ impl Replay<'_> {
     fn cut_around(&mut self, number: usize, at: u64, bytes: &[u8]) {
         let all: Vec<usize> = (0..self.open.len()).collect();
         for torn in (SECTOR..bytes.len()).step_by(SECTOR) {
-            self.cut(format!("{number} torn at {torn}"), &all, Some((at, &bytes[..torn])));
+            self.cut(&format!("{number} torn at {torn}"), &all, Some((at, &bytes[..torn])));
         }
         let chosen = |mask: u64| (0..all.len()).filter(move |bit| mask >> (bit % 64) & 1 == 1).collect::<Vec<_>>();
         if all.len() <= EXHAUSTIVE {
             for mask in 0..1 << all.len() {
-                self.cut(format!("{number} overtook {mask:b}"), &chosen(mask), Some((at, bytes)));
+                self.cut(&format!("{number} overtook {mask:b}"), &chosen(mask), Some((at, bytes)));
             }
         } else {
             for _ in 0..SAMPLES {
                 let mask = self.random.next();
-                self.cut(format!("{number} overtook {mask:x}"), &chosen(mask), Some((at, bytes)));
+                self.cut(&format!("{number} overtook {mask:x}"), &chosen(mask), Some((at, bytes)));
             }
         }
     }
 
     /// One state: all that was flushed, these of what was not, and one more write. Returns the phase it is in.
-    fn cut(&mut self, name: String, arrived: &[usize], more: Option<(u64, &[u8])>) -> Option<Phase> {
+    fn cut(&mut self, name: &str, arrived: &[usize], more: Option<(u64, &[u8])>) -> Option<Phase> {
         let mut over = HashMap::new();
         for index in arrived {
             let (at, bytes) = &self.open[*index];
@@ -232,7 +232,7 @@ impl Replay<'_> {
             over.extend(sectors(at, bytes).map(|(sector, bytes)| (sector, *bytes)));
         }
         self.report.states += 1;
-        let verdict = self.judge(over);
+        let verdict = self.judge(&over);
         self.disk.lay(HashMap::new());
         match verdict {
             Ok(phase) => Some(phase),
@@ -243,16 +243,16 @@ impl Replay<'_> {
         }
     }
 
-    fn judge(&mut self, over: Over) -> Result<Phase, String> {
+    fn judge(&mut self, over: &Over) -> Result<Phase, String> {
         self.disk.lay(over.clone());
         let view = self.disk.environment();
-        self.ask_grub(&over, &view)?;
+        self.ask_grub(over, &view)?;
         // The rules of the script.
         let ok = view.ok.unwrap_or(Slot::A);
         let trial = view.trial.filter(|trial| trial.left > 0 && trial.slot != ok);
         let booted = trial.map_or(ok, |trial| trial.slot);
         // O1.
-        if !self.is_whole(booted, &over) {
+        if !self.is_whole(booted, over) {
             return Err(format!("O1: slot {booted:?} boots, and is not complete"));
         }
         let slots = self.disk.slots(booted);
@@ -270,7 +270,7 @@ impl Replay<'_> {
             return Err(format!("O2: {verdict:?} with {view:?}"));
         }
         let status = slots.status().map_err(|cause| format!("status: {cause}"))?;
-        self.look_into_data(&over, &status.phase)?;
+        self.look_into_data(over, &status.phase)?;
         if let Verdict::Trial(slot, _) = verdict {
             slots.confirm(2).map_err(|cause| format!("O2: confirm: {cause}"))?;
             if self.disk.environment().ok != Some(slot) {
