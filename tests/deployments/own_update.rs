@@ -18,6 +18,8 @@ use crate::support::{GREENGRASS, PATIENCE, eventually};
 
 const NUCLEUS: &str = "aws.greengrass.Nucleus";
 const APP: &str = "com.example.App";
+/// What a component never gets over.
+const BROKEN: &str = "exit 7";
 const NEW: &str = "aws.greengrass.Nucleus=2.19.0";
 
 /// Version 1.0.0 of the component runs below the image's daemon.
@@ -29,7 +31,9 @@ fn device() -> Device {
 }
 
 fn recipe(device: &Device, version: &str, run: &str) {
-    device.recipe(APP, version, &json!({ "Run": run }), &json!({}));
+    // Not by Run: on a busy machine one that is about to end may count as running.
+    let lifecycle = if run == BROKEN { json!({ "Install": BROKEN }) } else { json!({ "Run": run }) };
+    device.recipe(APP, version, &lifecycle, &json!({}));
 }
 
 /// Offers version 2.19.0 of the daemon; who fills in the executable?
@@ -221,7 +225,7 @@ fn new_daemon_that_hangs_is_ended_and_given_up() {
 fn new_daemon_goes_back_when_its_components_are_broken() {
     let mut device = device();
     offer_itself(&device);
-    let id = deploy(&mut device, "exit 7");
+    let id = deploy(&mut device, BROKEN);
     device.core.spawn(&[]);
     leaves(&mut device, 100);
     device.core.start();
@@ -299,7 +303,7 @@ fn killed_at_any_moment_there_is_one_of_the_two_daemons() {
 fn killed_while_it_goes_back_the_old_daemon_is_back() {
     let mut device = device();
     offer_itself(&device);
-    let id = deploy(&mut device, "exit 7");
+    let id = deploy(&mut device, BROKEN);
     kill_when(&mut device, |device| has(device, "broken"));
     kill_when(&mut device, |device| !has(device, "old"));
     let record = see_through(&mut device, &id);
