@@ -35,7 +35,7 @@ make_tree() {
 # The settings of the image; what is named differs.
 settings() {
 	printf '%s\n' '[system]' compatible=power '[keyring]' path=/etc/greengrass/trusted.pem '[greengrass]' \
-		health-stable=1 "$@" >"$tree/etc/greengrass/ota.conf"
+		"$@" >"$tree/etc/greengrass/ota.conf"
 }
 
 # migration NUMBER: says that it runs, and takes its time, in which the power can be cut.
@@ -61,7 +61,7 @@ health_check() {
 pack_slot() {
 	version=$1
 	fault=$2
-	settings
+	settings health-stable=1
 	case $fault in
 	init-exits | init-crashes)
 		rm "$tree/sbin/init"
@@ -70,7 +70,9 @@ pack_slot() {
 	no-network) settings health-network=required health-network-deadline=1 ;;
 	unready) health_check 75 && settings health-deadline=1 ;;
 	unhealthy) health_check 1 ;;
-	crash-loop) settings health-starts=1 ;;
+	# Longer than a daemon of it lives.
+	crash-loop) settings health-starts=1 health-stable=120 ;;
+	broken) settings health-stable=120 ;;
 	migrates) for number in 10 20 30; do migration "$number"; done ;;
 	esac
 	echo "$version" >"$tree/etc/version"
