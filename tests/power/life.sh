@@ -43,7 +43,7 @@ broken() {
 	mkdir -p /tmp/r
 	printf '%s\n' '{"RecipeFormatVersion": "2020-01-25", "ComponentName": "com.example.Broken",' \
 		'"ComponentVersion": "1.0.0", "Manifests": [{"Lifecycle": {"Run": "exit 1"}}]}' >/tmp/r/com.example.Broken-1.0.0.json
-	until greengrass-cli deployment create --recipeDir /tmp/r --merge com.example.Broken=1.0.0; do sleep 1; done
+	until greengrass-cli --ggcRootPath "$root" deployment create --recipeDir /tmp/r --merge com.example.Broken=1.0.0; do sleep 1; done
 	sleep 100000
 }
 
