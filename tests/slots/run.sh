@@ -45,7 +45,7 @@ esp=$(offset gg-esp)
 fresh() {
 	cp --sparse=always "$image/disk.img" "$disk"
 	mcopy -n -o -i "$disk@@${esp}M" ::gg/board.cfg "$image/slots.env"
-	sed -i 's/ quiet/ quiet watchdog_thresh=60/' "$image/slots.env"
+	sed -i 's/ quiet/ quiet watchdog_thresh=60 no_timer_check/' "$image/slots.env"
 	mcopy -n -o -i "$disk@@${esp}M" "$image/slots.env" ::gg/board.cfg
 }
 slot_state() { target/debug/examples/slot-state "$disk" "$state" "$esp" "$@"; }
