@@ -122,13 +122,18 @@ machine() {
 		-append "console=ttyS0 quiet no_timer_check reboot=t panic=-1 test=$name $words" </dev/null
 }
 
-prepare() {
-	for tool in qemu-system-x86_64 busybox cpio dpkg-deb genimage mksquashfs; do
+# needs TOOL...: they are there, and what is tested.
+needs() {
+	for tool in "$@"; do
 		command -v "$tool" >/dev/null || fail "$tool is missing: make setup"
 	done
 	for program in "$binary" "$daemon"; do
 		[ -x "$program" ] || fail "$program is missing: make dist TARGETS=x86_64-unknown-linux-musl"
 	done
+}
+
+prepare() {
+	needs qemu-system-x86_64 busybox cpio dpkg-deb genimage mksquashfs
 	mkdir -p "$cache"
 	.ci/debian-kernel.sh
 	.ci/kernel.sh

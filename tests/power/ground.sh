@@ -130,12 +130,7 @@ make_data() {
 	mke2fs -q -t ext4 -d "$cache/content" "$cache/data"
 }
 
-for tool in qemu-system-x86_64 busybox cpio genimage mksquashfs mke2fs mformat grub-editenv openssl; do
-	command -v "$tool" >/dev/null || fail "$tool is missing: make setup"
-done
-for program in "$binary" "$daemon"; do
-	[ -x "$program" ] || fail "$program is missing: make dist TARGETS=x86_64-unknown-linux-musl"
-done
+needs qemu-system-x86_64 busybox cpio genimage mksquashfs mke2fs mformat grub-editenv openssl
 mkdir -p "$cache"
 .ci/debian-kernel.sh
 make_initramfs
