@@ -1,15 +1,14 @@
 //! Where a bundle comes from: anything that can be read at any place.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::service::ota::fetch::Account;
-use crate::store::aligned::ALIGNMENT;
+use crate::store::aligned::{self, ALIGNMENT};
 use crate::sys;
 
 /// A bundle's bytes. Several threads read at once; none of what they get is trusted.
@@ -61,10 +60,7 @@ impl FileSource {
         let file = File::open(path)?;
         let kind = file.metadata()?;
         let size = if kind.is_file() { kind.len() } else { io::Seek::seek(&mut &file, io::SeekFrom::End(0))? };
-        // The very same file, whatever its name means by now.
-        let same = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let direct = OpenOptions::new().read(true).custom_flags(sys::fs::O_DIRECT).open(same).ok();
-        Ok(Self { file, direct, size, done: AtomicU64::new(0) })
+        Ok(Self { direct: aligned::past_cache(&file), file, size, done: AtomicU64::new(0) })
     }
 }
 
