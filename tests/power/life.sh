@@ -39,12 +39,22 @@ until_kept() {
 	echo "kept"
 }
 
+# A component that runs on the former version, and not on the new one.
 broken() {
+	daemon
 	mkdir -p /tmp/r
 	printf '%s\n' '{"RecipeFormatVersion": "2020-01-25", "ComponentName": "com.example.Broken",' \
-		'"ComponentVersion": "1.0.0", "Manifests": [{"Lifecycle": {"Run": "exit 1"}}]}' >/tmp/r/com.example.Broken-1.0.0.json
-	until greengrass-cli --ggcRootPath "$root" deployment create --recipeDir /tmp/r --merge com.example.Broken=1.0.0; do sleep 1; done
-	sleep 100000
+		'"ComponentVersion": "1.0.0", "Manifests": [{"Lifecycle":' \
+		'{"Run": "grep -qx 2 /etc/version || exec sleep 100000; exit 1"}}]}' >/tmp/r/com.example.Broken-1.0.0.json
+	until greengrass-cli --ggcRootPath "$root" deployment create --wait --recipeDir /tmp/r \
+		--merge com.example.Broken=1.0.0; do sleep 1; done
+}
+
+# The update finds a file in the place of its writable layer.
+obstruct() {
+	if [ "$(fact slot)" = a ]; then other=b; else other=a; fi
+	rm -rf "/data/overlay/$other"
+	touch "/data/overlay/$other"
 }
 
 trial() {
@@ -59,8 +69,7 @@ trial() {
 			kill -9 "$daemon"
 		done
 		;;
-	broken) daemon && broken ;;
-	no-network | unready | unhealthy) daemon && sleep 100000 ;;
+	no-network | unready | unhealthy | broken) daemon && sleep 100000 ;;
 	*) daemon && until_kept ;;
 	esac
 }
@@ -87,8 +96,8 @@ life() {
 	[ "$version" = "$want" ] && rest
 	# It was given up, and the boot that found out was cut.
 	! status | grep -q '"state":"bad"' || rest
-	# What the update finds in the way of its writable layer.
-	! grep -q obstructed /proc/cmdline || touch /data/overlay/b
+	! grep -q obstructed /proc/cmdline || obstruct
+	! grep -q broken /proc/cmdline || broken
 	mount -t squashfs -o ro /dev/vdb /mnt
 	echo "install"
 	greengrass ota install --reboot /mnt/update.raucb >/dev/ttyS0 2>&1 || echo "install FAILED"
