@@ -1,20 +1,7 @@
-//! What direct I/O takes: memory at an address that is a multiple of the block, and files opened for it.
-
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-
-use crate::sys;
+//! Memory that direct I/O takes: its address is a multiple of the block.
 
 /// What direct I/O wants on every medium.
 pub const ALIGNMENT: usize = 4096;
-
-/// The very same file, whatever its name means by now, to be read past the page cache. `None` where its file system has no
-/// direct I/O.
-pub fn past_cache(file: &File) -> Option<File> {
-    let same = format!("/proc/self/fd/{}", file.as_raw_fd());
-    OpenOptions::new().read(true).custom_flags(sys::fs::O_DIRECT).open(same).ok()
-}
 
 /// Bytes at an aligned address.
 #[derive(Default)]

@@ -1,7 +1,6 @@
 //! Reading data that the tree of hashes vouches for.
 
 use super::{BundleError, Source};
-use crate::store::aligned::Aligned;
 use crate::sys::sha256;
 use crate::wire::bundle::verity::{BLOCK, BLOCK_SIZE, Hash, Tree};
 
@@ -17,7 +16,7 @@ pub struct Reader<'a> {
     data_size: u64,
     /// The block of each level that was verified last, the lowest first.
     levels: Vec<Level>,
-    scratch: Aligned,
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -30,7 +29,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a dyn Source, tree: &'a Tree, data_size: u64) -> Self {
         let level = || Level { offset: None, block: Box::new([0; BLOCK_SIZE]) };
         let levels = (0..tree.height()).map(|_| level()).collect();
-        Self { source, tree, data_size, levels, scratch: Aligned::default() }
+        Self { source, tree, data_size, levels, scratch: Vec::new() }
     }
 
     pub fn data_size(&self) -> u64 {
@@ -45,17 +44,17 @@ impl<'a> Reader<'a> {
         let begin = first * BLOCK;
         let Ok(whole) = usize::try_from(end.next_multiple_of(BLOCK) - begin) else { return Err(outside) };
         let mut scratch = std::mem::take(&mut self.scratch);
-        if scratch.length() < whole {
+        if scratch.len() < whole {
             // Never both at once.
             drop(scratch);
-            scratch = Aligned::new(whole.next_multiple_of(GRAIN));
+            scratch = vec![0; whole.next_multiple_of(GRAIN)];
         }
-        let read = self.fill(&mut scratch.bytes()[..whole], first);
+        let read = self.fill(&mut scratch[..whole], first);
         self.scratch = scratch;
         read?;
         // Less than a block.
         let skip = usize::try_from(at - begin).unwrap_or(0);
-        Ok(&self.scratch.as_bytes()[skip..skip + length])
+        Ok(&self.scratch[skip..skip + length])
     }
 
     /// Verified bytes, copied.
