@@ -4,7 +4,6 @@
 pub const ALIGNMENT: usize = 4096;
 
 /// Bytes at an aligned address.
-#[derive(Default)]
 pub struct Aligned {
     bytes: Vec<u8>,
     skip: usize,
@@ -22,14 +21,6 @@ impl Aligned {
         let bytes = vec![0; length + ALIGNMENT];
         let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { bytes, skip, length }
-    }
-
-    pub fn length(&self) -> usize {
-        self.length
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.skip..][..self.length]
     }
 
     pub fn bytes(&mut self) -> &mut [u8] {
