@@ -47,7 +47,9 @@ pub(super) struct CreateArguments {
     /// How blocks are packed; auto: by gzip, but not those of an image that is squashfs, which is packed itself
     #[arg(long, value_enum, default_value_t = Compression::Auto, value_name = "METHOD")]
     compression: Compression,
+    /// The images, and a manifest.raucm that names them
     folder: PathBuf,
+    /// The file to make
     bundle: PathBuf,
 }
 
@@ -70,6 +72,7 @@ pub(super) struct InfoArguments {
     manifest: bool,
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// A file, or a URL with http: or https:
     bundle: PathBuf,
 }
 
@@ -79,6 +82,7 @@ pub(super) struct VerifyArguments {
     trust: TrustArguments,
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// A file, or a URL with http: or https:
     bundle: PathBuf,
 }
 

@@ -62,6 +62,7 @@ pub(super) struct Arguments {
     /// json: a line for each thing that happens, the last one with the result
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// A file, or a URL with http: or https:
     bundle: PathBuf,
 }
 

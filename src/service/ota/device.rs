@@ -216,7 +216,10 @@ pub enum DeviceError {
         #[source]
         cause: io::Error,
     },
-    #[error("neither the boot report nor the kernel's arguments say which slot runs; say booted= in [greengrass]")]
+    #[error(
+        "which slot runs is not known: this system was not started by gg-init, and the kernel's arguments do not say; \
+         say booted= in [greengrass] of /etc/greengrass/ota.conf"
+    )]
     NotKnown,
     #[error("the system runs from {what:?}, which is neither of the two slots")]
     NoSlotRuns { what: String },
