@@ -21,6 +21,7 @@ for case in default disabled jail device mounted not-mounted two invalid; do
 	base=$scratch/router
 	[ $case != device ] || base=$device
 	sed "s,\([ '\"]\)/\(run/greengrass\|data/\|sys/class\|dev/\|etc/fw\|var/lock\),\1$base/\2,g" "$scratch/greengrass.init" >"$scratch/case.init"
+	sed "s,SCRATCH,$scratch,g" "tests/openwrt/procd/$case.config" >"$scratch/config"
 	# What it says on standard error goes last.
 	found=$({
 		CONFIG=$scratch/config busybox sh "$here/procd/rc.common" "$scratch/case.init" 2>"$scratch/stderr"
