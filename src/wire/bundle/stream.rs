@@ -1,4 +1,4 @@
-//! A file that is packed as one stream, unpacked while it is read: gzip, zstd, or not packed at all.
+//! A file that is packed as one stream, unpacked while it is read: gzip, xz, zstd, or not packed at all.
 //!
 //! It tells by its first bytes which it is. What is kept is the window that the format looks back into, at most
 //! [`MAX_WINDOW`].
@@ -8,7 +8,9 @@ use std::io::{self, Read};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::FrameDecoder;
 
-/// The largest window of zstd: that of level 19. Gzip's is 32 KiB.
+use super::xz_stream::Xz;
+
+/// The largest window: that of `zstd -19` and `xz -6`. Gzip's is 32 KiB.
 pub const MAX_WINDOW: u64 = 8 << 20;
 
 /// Finds out how the file is packed, and unpacks it while it is read.
@@ -19,8 +21,10 @@ pub fn unpacked<'a>(mut from: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> 
     match head {
         [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(whole))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Box::new(Zstd::begin(whole)?)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(unknown("it is packed by xz; gzip or zstd are read here")),
-        [b'B', b'Z', b'h', ..] => Err(unknown("it is packed by bzip2; gzip or zstd are read here")),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Ok(Box::new(Xz::begin(whole)?)),
+        [b'B', b'Z', b'h', ..] => Err(unknown("it is packed by bzip2, which is not read here; pack it by gzip, xz or zstd")),
+        [b'L', b'Z', b'I', b'P', ..] => Err(unknown("it is packed by lzip, which is not read here; pack it by gzip, xz or zstd")),
+        [4, 0x22, 0x4d, 0x18, ..] => Err(unknown("it is packed by lz4, which is not read here; pack it by gzip, xz or zstd")),
         _ => Ok(Box::new(whole)),
     }
 }
@@ -124,7 +128,15 @@ mod tests {
         for (index, byte) in bytes.iter_mut().enumerate().skip(1 << 20) {
             *byte = (index.wrapping_mul(index) >> 11) as u8;
         }
-        for (program, words) in [("gzip", &["-c"][..]), ("zstd", &["-c"]), ("zstd", &["-c", "-19", "--no-check"])] {
+        for (program, words) in [
+            ("gzip", &["-c"][..]),
+            ("zstd", &["-c"]),
+            ("zstd", &["-c", "-19", "--no-check"]),
+            ("xz", &["-c"]),
+            ("xz", &["-c", "-0", "--check=crc32"]),
+            ("xz", &["-c", "-0", "--check=sha256", "--block-size=300000"]),
+            ("xz", &["-c", "--check=none", "--lzma2=dict=4KiB,lc=0,lp=4,pb=4"]),
+        ] {
             let Some(packed) = packed(program, words, &bytes) else { continue };
             let mut found = Vec::new();
             unpacked(&packed[..]).unwrap().read_to_end(&mut found).unwrap();
@@ -132,14 +144,69 @@ mod tests {
             let cut = &packed[..packed.len() / 2];
             assert!(unpacked(cut).unwrap().read_to_end(&mut Vec::new()).is_err(), "{program} {words:?}");
         }
+        if let Some(packed) = packed("xz", &["-c", "-1"], &bytes) {
+            let mut found = Vec::new();
+            let behind = [&packed[..], &[0; 8], &packed].concat();
+            unpacked(&behind[..]).unwrap().read_to_end(&mut found).unwrap();
+            assert!(found == [&bytes[..], &bytes].concat());
+        }
         let mut plain = Vec::new();
         unpacked(&bytes[..]).unwrap().read_to_end(&mut plain).unwrap();
         assert!(plain == bytes);
     }
 
     #[test]
+    fn xz_looks_back_as_far_as_its_window() {
+        // What cannot be packed, again and again: each copy is from just within the window, which is moved a few times.
+        let mut period = vec![0; 200_000];
+        let mut state: u64 = 1;
+        for byte in &mut period {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
+        let bytes: Vec<u8> = period.into_iter().cycle().take(14 << 20).collect();
+        for words in [&["-c", "-0"][..], &["-c", "--lzma2=preset=0,dict=200000", "--check=crc32"]] {
+            let Some(packed) = packed("xz", words, &bytes) else { return };
+            let mut stream = unpacked(&packed[..]).unwrap();
+            let mut room = vec![0; 70_001];
+            let mut at = 0;
+            loop {
+                let length = stream.read(&mut room).unwrap();
+                if length == 0 {
+                    break;
+                }
+                assert!(room[..length] == bytes[at..at + length], "{words:?} at {at}");
+                at += length;
+            }
+            assert_eq!(at, bytes.len(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn xz_that_needs_too_much_or_lies_is_refused() {
+        let bytes = vec![7; 200_000];
+        for (words, why) in [(&["-c", "-9"][..], "xz -6"), (&["-c", "--x86", "--lzma2"], "filter")] {
+            let Some(packed) = packed("xz", words, &bytes) else { return };
+            let told = unpacked(&packed[..]).err().unwrap().to_string();
+            assert!(told.contains(why), "{words:?}: {told}");
+        }
+        let Some(packed) = packed("xz", &["-c", "--check=crc32"], &bytes) else { return };
+        // Whatever byte is wrong: an error, or what was packed, and never more of it.
+        for at in 0..packed.len() {
+            let mut damaged = packed.clone();
+            damaged[at] ^= 0x41;
+            let mut found = Vec::new();
+            let Ok(stream) = unpacked(&damaged[..]) else { continue };
+            match stream.take(1 << 20).read_to_end(&mut found) {
+                Ok(_) => assert!(found == bytes || !damaged.starts_with(b"\xfd7zXZ\0"), "{at}"),
+                Err(_) => assert!(found.len() <= bytes.len(), "{at}"),
+            }
+        }
+    }
+
+    #[test]
     fn stream_that_is_not_read_here_is_told_by_name() {
-        for (head, name) in [(&b"\xfd7zXZ\0rest"[..], "xz"), (b"BZh9rest", "bzip2")] {
+        for (head, name) in [(&b"BZh9rest"[..], "bzip2"), (b"LZIP\x01rest", "lzip"), (b"\x04\x22\x4d\x18rest", "lz4")] {
             assert!(unpacked(head).err().unwrap().to_string().contains(name));
         }
         assert!(unpacked(&b"abc"[..]).is_err());

@@ -1,10 +1,13 @@
 //! The formats of bundles.
 
+use std::io::{self, Read};
+
 use crate::bundle::certificate::{Certificate, RevocationList};
 use crate::bundle::cms::SignedData;
 use crate::bundle::manifest::{Format, Manifest};
 use crate::bundle::pem::{self, Signify};
 use crate::bundle::squashfs::compression::{Compression, Unpacker};
+use crate::bundle::stream;
 use crate::bundle::trailer::Trailer;
 use crate::bundle::verity::{BLOCK, tree_size};
 
@@ -61,13 +64,20 @@ pub fn bundle_manifest(data: &[u8]) {
     }
 }
 
-/// A packed block: the first byte picks the method. It never fills more than its room, and does the same twice.
+/// A packed block, or a packed file: the first byte picks the method. A block never fills more than its room, and does the
+/// same twice; a file ends, or is an error.
 pub fn bundle_block(data: &[u8]) {
     let Some((method, packed)) = data.split_first() else { return };
-    let method = match method % 3 {
+    let method = match method % 4 {
         0 => Compression::Gzip,
         1 => Compression::Xz,
-        _ => Compression::Zstd,
+        2 => Compression::Zstd,
+        _ => {
+            if let Ok(stream) = stream::unpacked(packed) {
+                let _ = io::copy(&mut stream.take(1 << 20), &mut io::sink());
+            }
+            return;
+        }
     };
     let mut unpacker = Unpacker::new(method);
     let mut room = vec![0; 65_536];

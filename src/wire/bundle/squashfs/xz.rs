@@ -1,4 +1,4 @@
-//! An xz stream of one block with LZMA2, as squashfs has them.
+//! An xz stream of one block with LZMA2, as squashfs has them; [`super::super::xz_stream`] reads longer ones.
 //!
 //! What is unpacked is the dictionary itself, so nothing is kept but the model. Filters for machine code (BCJ) are
 //! refused: mksquashfs uses them only when asked to with `-Xbcj`.
@@ -204,24 +204,22 @@ impl Decoder {
 
     /// Unpacks one stream. Returns how many bytes of `output` it filled.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, XzError> {
-        let (header, rest) = input.split_first_chunk::<12>().ok_or(XzError::Truncated)?;
-        let [0xfd, b'7', b'z', b'X', b'Z', 0, 0, check, crc @ ..] = header else { return Err(XzError::Header) };
-        let crc_size = match check {
-            0 => 0,
-            1 => 4,
-            4 => 8,
-            _ => return Err(XzError::Header),
-        };
-        if crc32fast::hash(&header[6..8]).to_le_bytes() != *crc {
+        let (header, rest) = input.split_first_chunk::<STREAM_HEADER>().ok_or(XzError::Truncated)?;
+        let check = stream_header(header)?;
+        // Of SHA-256 and others that squashfs does not have.
+        let crc_size = check_size(check);
+        if crc_size > 8 {
             return Err(XzError::Header);
         }
-        let rest = block_header(rest)?;
+        let (&size, _) = rest.split_first().ok_or(XzError::Truncated)?;
+        let (header, rest) = rest.split_at_checked(block_header_size(size)).ok_or(XzError::Truncated)?;
+        block_header(header)?;
         let (filled, rest) = self.chunks(rest, output)?;
         let padding = (input.len() - rest.len()).wrapping_neg() % 4;
         let (padding, rest) = rest.split_at_checked(padding).ok_or(XzError::Truncated)?;
         let (crc, _index) = rest.split_at_checked(crc_size).ok_or(XzError::Truncated)?;
         // CRC64 is not worth its table: each byte was verified before.
-        let is_wrong = crc_size == 4 && crc32fast::hash(&output[..filled]).to_le_bytes() != crc;
+        let is_wrong = check == 1 && crc32fast::hash(&output[..filled]).to_le_bytes() != crc;
         if is_wrong || padding.iter().any(|byte| *byte != 0) {
             return Err(XzError::Checksum);
         }
@@ -230,59 +228,66 @@ impl Decoder {
 
     fn chunks<'a>(&mut self, mut input: &'a [u8], output: &mut [u8]) -> Result<(usize, &'a [u8]), XzError> {
         let mut filled = 0;
-        // Where the dictionary begins, and what may not come before it has begun.
-        let mut needs = Needs { dictionary: true, properties: true };
+        let mut needs = Needs::default();
         loop {
             let (&control, rest) = input.split_first().ok_or(XzError::Truncated)?;
-            input = rest;
-            if control == 0 {
-                return Ok((filled, input));
-            }
             // One block, one dictionary.
-            if matches!(control, 1 | 0xe0..) {
-                if !needs.dictionary {
-                    return Err(XzError::Chunk);
-                }
-                needs.dictionary = false;
-            } else if needs.dictionary {
+            if filled > 0 && starts_dictionary(control) {
                 return Err(XzError::Chunk);
             }
-            if control < 0x80 {
-                if control > 2 {
-                    return Err(XzError::Chunk);
-                }
-                let size = usize::from(take_u16(&mut input)?) + 1;
-                let (plain, rest) = input.split_at_checked(size).ok_or(XzError::Truncated)?;
-                let room = output.get_mut(filled..filled + size).ok_or(XzError::TooLarge)?;
-                room.copy_from_slice(plain);
-                input = rest;
-                filled += size;
-                continue;
-            }
-            let unpacked = (usize::from(control & 0x1f) << 16) + usize::from(take_u16(&mut input)?) + 1;
-            let packed = usize::from(take_u16(&mut input)?) + 1;
-            if control >= 0xc0 {
-                let (&byte, rest) = input.split_first().ok_or(XzError::Truncated)?;
-                input = rest;
-                self.model.reset();
-                self.model.properties(byte)?;
-                needs.properties = false;
-            } else if needs.properties {
-                return Err(XzError::Chunk);
-            } else if control >= 0xa0 {
-                self.model.reset();
-            }
-            let (chunk, rest) = input.split_at_checked(packed).ok_or(XzError::Truncated)?;
-            let end = filled + unpacked;
-            let room = output.get_mut(..end).ok_or(XzError::TooLarge)?;
-            self.chunk(chunk, room, filled)?;
+            let (head, rest) = rest.split_at_checked(chunk_head_size(control)).ok_or(XzError::Truncated)?;
+            let Some(chunk) = self.begin(control, head, &mut needs)? else { return Ok((filled, rest)) };
+            let (bytes, rest) = rest.split_at_checked(chunk.stored).ok_or(XzError::Truncated)?;
             input = rest;
+            let end = filled + chunk.unpacked;
+            let room = output.get_mut(..end).ok_or(XzError::TooLarge)?;
+            self.chunk(&chunk, bytes, room, filled)?;
             filled = end;
         }
     }
 
+    /// Reads what is before the bytes of a chunk, and makes the model ready for it; none at the end of a block.
+    pub fn begin(&mut self, control: u8, head: &[u8], needs: &mut Needs) -> Result<Option<Chunk>, XzError> {
+        if control == 0 {
+            return Ok(None);
+        }
+        if starts_dictionary(control) {
+            *needs = Needs { dictionary: false, properties: true };
+        } else if needs.dictionary {
+            return Err(XzError::Chunk);
+        }
+        let number = |at: usize| head.get(at..at + 2).map(|two| usize::from(two[0]) << 8 | usize::from(two[1]));
+        let first = number(0).ok_or(XzError::Truncated)? + 1;
+        if control < 0x80 {
+            let known = control <= 2;
+            return known.then_some(Some(Chunk { unpacked: first, stored: first, is_packed: false })).ok_or(XzError::Chunk);
+        }
+        let unpacked = (usize::from(control & 0x1f) << 16) + first;
+        let stored = number(2).ok_or(XzError::Truncated)? + 1;
+        if control >= 0xc0 {
+            self.model.reset();
+            self.model.properties(*head.get(4).ok_or(XzError::Truncated)?)?;
+            needs.properties = false;
+        } else if needs.properties {
+            return Err(XzError::Chunk);
+        } else if control >= 0xa0 {
+            self.model.reset();
+        }
+        Ok(Some(Chunk { unpacked, stored, is_packed: true }))
+    }
+
+    /// Unpacks the bytes of one chunk into `output` from `at` to its end; what is before is the dictionary. Its beginning
+    /// is a multiple of 16 bytes from that of the block, if anything was cut off there.
+    pub fn chunk(&mut self, chunk: &Chunk, bytes: &[u8], output: &mut [u8], at: usize) -> Result<(), XzError> {
+        if chunk.is_packed {
+            return self.packed(bytes, output, at);
+        }
+        output.get_mut(at..).filter(|room| room.len() == bytes.len()).ok_or(XzError::TooLarge)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
     /// Unpacks one chunk of LZMA into `output` from `at` to its end.
-    fn chunk(&mut self, input: &[u8], output: &mut [u8], mut at: usize) -> Result<(), XzError> {
+    fn packed(&mut self, input: &[u8], output: &mut [u8], mut at: usize) -> Result<(), XzError> {
         let model = &mut *self.model;
         let mut range = Range::new(input)?;
         while at < output.len() {
@@ -326,9 +331,40 @@ impl Decoder {
     }
 }
 
-struct Needs {
+/// What a block has to say before its bytes mean anything.
+#[derive(Debug)]
+pub struct Needs {
     dictionary: bool,
     properties: bool,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self { dictionary: true, properties: true }
+    }
+}
+
+/// One chunk of a block: at most 64 KiB that become at most 2 MiB.
+#[derive(Debug)]
+pub struct Chunk {
+    pub unpacked: usize,
+    pub stored: usize,
+    is_packed: bool,
+}
+
+/// Whether what came before a chunk is forgotten.
+pub fn starts_dictionary(control: u8) -> bool {
+    matches!(control, 1 | 0xe0..)
+}
+
+/// Bytes between the control byte of a chunk and its own.
+pub fn chunk_head_size(control: u8) -> usize {
+    match control {
+        0 => 0,
+        1..0x80 => 2,
+        0x80..0xc0 => 4,
+        0xc0.. => 5,
+    }
 }
 
 #[inline(always)]
@@ -400,19 +436,30 @@ fn copy(output: &mut [u8], at: usize, distance: u32, length: usize) -> Result<()
     Ok(())
 }
 
-fn take_u16(input: &mut &[u8]) -> Result<u16, XzError> {
-    let (bytes, rest) = input.split_first_chunk::<2>().ok_or(XzError::Truncated)?;
-    *input = rest;
-    Ok(u16::from_be_bytes(*bytes))
+/// Bytes before the first block of a stream, and behind its index.
+pub const STREAM_HEADER: usize = 12;
+
+/// Which check each block has behind it.
+pub fn stream_header(header: &[u8; STREAM_HEADER]) -> Result<u8, XzError> {
+    let [0xfd, b'7', b'z', b'X', b'Z', 0, 0, check @ 0..16, crc @ ..] = header else { return Err(XzError::Header) };
+    let is_right = crc32fast::hash(&header[6..8]).to_le_bytes() == *crc;
+    is_right.then_some(*check).ok_or(XzError::Header)
 }
 
-/// The header of the only block: one filter, which is LZMA2.
-fn block_header(input: &[u8]) -> Result<&[u8], XzError> {
-    let (&size, _) = input.split_first().ok_or(XzError::Truncated)?;
-    let size = (usize::from(size) + 1) * 4;
-    let (header, rest) = input.split_at_checked(size).ok_or(XzError::Truncated)?;
-    let (body, crc) = header.split_at(size - 4);
-    if size < 8 || crc32fast::hash(body).to_le_bytes() != crc {
+/// Bytes of a check: none, CRC32 (1), CRC64 (4), SHA-256 (10).
+pub fn check_size(check: u8) -> usize {
+    if check == 0 { 0 } else { 4 << ((check - 1) / 3) }
+}
+
+/// Bytes of a block's header, by its first one.
+pub fn block_header_size(first: u8) -> usize {
+    (usize::from(first) + 1) * 4
+}
+
+/// Reads the header of a block: one filter, which is LZMA2. Returns how far it looks back, in bytes.
+pub fn block_header(header: &[u8]) -> Result<u64, XzError> {
+    let (body, crc) = header.split_last_chunk::<4>().ok_or(XzError::Header)?;
+    if body.len() < 4 || crc32fast::hash(body).to_le_bytes() != *crc {
         return Err(XzError::Header);
     }
     let flags = body[1];
@@ -429,7 +476,9 @@ fn block_header(input: &[u8]) -> Result<&[u8], XzError> {
         }
     }
     match fields {
-        [0x21, 1, _dictionary, padding @ ..] if padding.iter().all(|byte| *byte == 0) => Ok(rest),
+        [0x21, 1, dictionary @ 0..=40, padding @ ..] if padding.iter().all(|byte| *byte == 0) => {
+            Ok((2 | u64::from(dictionary & 1)) << (dictionary / 2 + 11))
+        }
         _ => Err(XzError::Filter),
     }
 }
@@ -441,7 +490,7 @@ pub enum XzError {
     Truncated,
     #[error("it has no header of xz")]
     Header,
-    #[error("it has a filter other than LZMA2, such as mksquashfs makes with -Xbcj")]
+    #[error("it has a filter other than LZMA2, such as -Xbcj of mksquashfs and --x86 of xz make")]
     Filter,
     #[error("a chunk that cannot be")]
     Chunk,
@@ -453,4 +502,6 @@ pub enum XzError {
     TooLarge,
     #[error("its checksum is wrong")]
     Checksum,
+    #[error("it looks back {size} bytes, and {most} are kept; pack it with xz -6 or less")]
+    Window { size: u64, most: u64 },
 }
