@@ -109,12 +109,14 @@ impl Arguments {
         let source = self.trust.source(&self.bundle)?;
         let bundle = self.trust.open_at(&settings, &self.bundle, &*source, trusted)?;
         tell(&verified(&bundle));
+        let variant = settings.variant.name()?;
         let update = Update {
             bundle: &bundle,
             source: &*source,
             origin: &origin,
             settings: &settings,
             compatible: &compatible,
+            variant: variant.as_deref(),
             deployment,
             tries: self.tries,
             after: if self.no_arm { After::Keep } else { After::Arm },
@@ -150,7 +152,8 @@ impl Arguments {
         bundle.manifest.policy.judge(&bundle.manifest.compatible, &device)?;
         tell(&verified(&bundle));
         let targets: Vec<Target> = self.slot.iter().map(|(class, path)| Target::plain(class, path.clone())).collect();
-        let allowed = Allowed { hooks: false, ..settings.allowed() };
+        let variant = settings.variant.name()?;
+        let allowed = Allowed { hooks: false, ..settings.allowed(variant.as_deref()) };
         let mut jobs = update::jobs(&bundle, &*source, &targets, &[], allowed).map_err(update::UpdateError::from)?;
         let (existing, rate_limit) = (Existing::Overwrite, settings.greengrass.rate_limit);
         Write { bundle: &bundle, source: &*source, existing, rate_limit, hooks: None, tell }.run(&mut jobs)?;

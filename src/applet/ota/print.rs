@@ -59,10 +59,9 @@ pub(super) fn text(bundle: &Bundle, compression: Option<&str>) -> String {
 }
 
 fn image_line(image: &Image) -> String {
-    let variant = image.variant.as_ref().map(|variant| format!(".{variant}")).unwrap_or_default();
     let name = image.filename.as_ref().map_or("(no file)", |name| name.as_str());
     let mut line =
-        format!("{}{variant}: {}, {}, {}", image.slot_class, printable(name), image.kind.as_str(), size(image.size));
+        format!("{}: {}, {}, {}", printable(&image.section()), printable(name), image.type_name(), size(image.size));
     for (what, list) in [("hooks", &image.hooks), ("adaptive", &image.adaptive)] {
         if !list.is_empty() {
             let _ = write!(line, ", {what} {}", list.join(" "));
@@ -97,9 +96,10 @@ pub(super) fn json(bundle: &Bundle, compression: Option<&str>) -> String {
         .map(|image| {
             json!({
                 "slot-class": image.slot_class,
+                "artifact": image.artifact,
                 "variant": image.variant,
                 "filename": image.filename.as_ref().map(|name| name.as_str()),
-                "type": image.kind.as_str(),
+                "type": image.type_name(),
                 "checksum": image.sha256.as_ref().map(|sha256| hex(sha256)),
                 "size": image.size,
                 "hooks": image.hooks,

@@ -15,6 +15,7 @@ use crate::sys::priority::Disk;
 use crate::wire::bundle::ini::{Group, Ini, IniError};
 use crate::wire::bundle::manifest::unhex;
 use crate::wire::bundle::pem::{self, PemError, Signify};
+use crate::wire::bundle::version;
 
 /// Where the settings are looked for, in this order.
 pub const PLACES: [&str; 2] = ["/etc/greengrass/ota.conf", "/etc/rauc/system.conf"];
@@ -34,6 +35,10 @@ pub struct Settings {
     pub mount_prefix: Option<PathBuf>,
     /// Bytes a bundle may have.
     pub max_bundle_size: Option<u64>,
+    /// The version a bundle must reach.
+    pub min_bundle_version: Option<String>,
+    /// Which of several images for one class this device takes.
+    pub variant: Variant,
     /// The file is RAUC's own, whose words mean what they mean to RAUC.
     pub is_of_rauc: bool,
     /// `[slot.CLASS.NUMBER]`; none: `gg-a` and `gg-b`.
@@ -80,6 +85,49 @@ impl Default for Greengrass {
             nice: None,
             disk: None,
         }
+    }
+}
+
+/// How a device knows which variant it is.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum Variant {
+    /// It is none.
+    #[default]
+    None,
+    Name(String),
+    /// By what is in a file.
+    File(PathBuf),
+}
+
+impl Variant {
+    /// The first `compatible` of the device tree.
+    const TREE: &str = "/sys/firmware/devicetree/base/compatible";
+
+    fn decode(system: &mut Group) -> Result<Self, IniError> {
+        let (name, file) = (system.take("variant-name")?, system.take("variant-file")?);
+        let tree = system.boolean("variant-dtb")? == Some(true);
+        match (name, file, tree) {
+            (None, None, false) => Ok(Self::None),
+            (Some(name), None, false) => Ok(Self::Name(name)),
+            (None, Some(file), false) => Ok(Self::File(file.into())),
+            (None, None, true) => Ok(Self::File(Self::TREE.into())),
+            _ => Err(system.value_error("variant-name, variant-file, variant-dtb", "more than one of them")),
+        }
+    }
+
+    /// What it is called. RAUC goes on without one where the file cannot be read; the image for no variant may be one that
+    /// this device does not boot.
+    pub fn name(&self) -> Result<Option<String>, SettingsError> {
+        let text = match self {
+            Self::None => return Ok(None),
+            Self::Name(name) => name.clone(),
+            Self::File(path) => {
+                let bytes = read(path)?;
+                let first = bytes.split(|byte| matches!(byte, 0 | b'\n')).next().unwrap_or_default();
+                String::from_utf8_lossy(first).into_owned()
+            }
+        };
+        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 }
 
@@ -132,9 +180,9 @@ impl Settings {
     }
 
     /// What may be done for a bundle, and where.
-    pub fn allowed(&self) -> Allowed<'_> {
+    pub fn allowed<'a>(&'a self, variant: Option<&'a str>) -> Allowed<'a> {
         let mount_point = self.mount_prefix.as_deref().unwrap_or(Path::new(places::OTA_MOUNT));
-        Allowed { hooks: self.greengrass.allow_hooks, mount_point }
+        Allowed { hooks: self.greengrass.allow_hooks, mount_point, variant }
     }
 
     /// The rest of the section is RAUC's, and about what is not done here.
@@ -144,6 +192,21 @@ impl Settings {
         self.grubenv = system.take("grubenv")?.map(PathBuf::from);
         self.mount_prefix = system.take("mountprefix")?.map(PathBuf::from);
         self.max_bundle_size = system.number("max-bundle-size")?;
+        self.min_bundle_version = system.take("min-bundle-version")?;
+        if let Some(least) = self.min_bundle_version.as_deref().filter(|least| !version::is_one(least)) {
+            return Err(system.value_error("min-bundle-version", least));
+        }
+        let formats = system.take("bundle-formats")?.unwrap_or_default();
+        let mut words = formats.split_whitespace();
+        // All that are allowed, or what is added to RAUC's own and taken away.
+        let forbids = match formats.starts_with(['+', '-']) {
+            true => words.any(|word| word == "-verity"),
+            false => !formats.is_empty() && words.all(|word| word != "verity"),
+        };
+        if forbids {
+            return Err(system.value_error("bundle-formats", &formats));
+        }
+        self.variant = Variant::decode(system)?;
         Ok(())
     }
 
@@ -284,4 +347,42 @@ pub enum SettingsError {
     },
     #[error("{} has neither certificates nor revocation lists", path.display())]
     Empty { path: PathBuf },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(system: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ota.conf");
+        std::fs::write(&path, format!("[system]\ncompatible=x\n{system}\n")).unwrap();
+        Settings::load(Some(&path))
+    }
+
+    #[test]
+    fn variant_is_told_by_one_key() {
+        let name = |system: &str| settings(system).unwrap().variant.name();
+        assert_eq!(name("").unwrap(), None);
+        assert_eq!(name("variant-name=v2").unwrap().as_deref(), Some("v2"));
+        assert_eq!(name("variant-dtb=false").unwrap(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("variant");
+        for (bytes, expected) in [(&b" v3 \n"[..], Some("v3")), (b"ti,am335x-bone\0ti,am33xx\0", Some("ti,am335x-bone")), (b"", None)] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(name(&format!("variant-file={}", path.display())).unwrap().as_deref(), expected);
+        }
+        assert!(name("variant-file=/nonexistent").is_err());
+        assert!(settings("variant-name=a\nvariant-dtb=true").is_err());
+    }
+
+    #[test]
+    fn settings_that_forbid_what_is_installed_here_are_refused() {
+        for good in ["", "bundle-formats=-plain", "bundle-formats=verity crypt", "bundle-formats=+plain", "min-bundle-version=1.2-rc"] {
+            assert!(settings(good).is_ok(), "{good}");
+        }
+        for bad in ["bundle-formats=crypt", "bundle-formats=-verity", "min-bundle-version=newest", "variant-dtb=maybe"] {
+            assert!(settings(bad).is_err(), "{bad}");
+        }
+    }
 }

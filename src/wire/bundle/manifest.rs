@@ -1,15 +1,18 @@
 //! The manifest: what is in a bundle and for whom. Its signature was verified before it comes here.
 //!
-//! The sections and keys are RAUC's (chapter *Manifest* of its reference), and `[meta.greengrass]` is ours.
+//! The sections and keys are those of RAUC [`KNOWN`] (chapter *Manifest* of its reference), and `[meta.greengrass]` is ours.
 //! What is not known is refused, except in other `[meta.*]` sections: an unknown key may change what the rest means.
 
 use std::collections::BTreeMap;
 
 use super::ini::{Group, Ini, IniError};
 use super::policy::{self, Policy};
+use super::version;
 
 /// Images a bundle may have.
 const MAX_IMAGES: usize = 64;
+/// The version of RAUC whose manifests are known here: a bundle may ask for a newer one.
+pub const KNOWN: &str = "1.15.2";
 
 /// A manifest.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,9 +22,12 @@ pub struct Manifest {
     pub version: Option<String>,
     pub description: Option<String>,
     pub build: Option<String>,
+    /// The version of RAUC that must be known.
+    pub min_rauc_version: Option<String>,
     pub format: Format,
-    /// A program in the bundle that RAUC would run instead of installing.
+    /// A program in the bundle that RAUC would run instead of installing, and its arguments.
     pub handler: Option<FileName>,
+    pub handler_args: Option<String>,
     /// The program in the bundle that hooks are calls of.
     pub hook: Option<FileName>,
     /// Hooks of the whole bundle, such as `install-check`.
@@ -54,8 +60,10 @@ pub struct Verity {
 /// One image and which slots it is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Image {
-    /// The class of slots, such as `rootfs`.
+    /// The class of slots, such as `rootfs`; of an artifact, where RAUC keeps it.
     pub slot_class: String,
+    /// For RAUC's artifacts, which are installed beside the slots.
+    pub artifact: Option<String>,
     /// Which of several images for one class: the device says which it takes.
     pub variant: Option<String>,
     /// None for an image that only a hook installs.
@@ -63,8 +71,13 @@ pub struct Image {
     pub sha256: Option<[u8; 32]>,
     pub size: u64,
     pub kind: Kind,
+    /// The type that the manifest says, where it does.
+    pub declared: Option<String>,
     pub hooks: Vec<String>,
     pub adaptive: Vec<String>,
+    /// What RAUC made of the file, which is then in the bundle only with `keep` among them, and as which files.
+    pub convert: Vec<String>,
+    pub converted: Vec<String>,
     pub version: Option<String>,
 }
 
@@ -76,9 +89,31 @@ pub enum Kind {
     Squashfs,
     Vfat,
     Tar,
+    /// No file at all: a file system that is made on the slot.
+    Empty,
     /// One that this program does not install.
     Other,
 }
+
+/// RAUC's types by the ends of names; a name with `.tar` or `.squashfs-` in it says it, too.
+const ENDS: [(&str, &str); 15] = [
+    (".ext4.caibx", "ext4-caibx"),
+    (".vfat.caibx", "vfat-caibx"),
+    (".ubifs.caibx", "ubifs-caibx"),
+    (".squashfs.caibx", "squashfs-caibx"),
+    (".caibx", "raw-caibx"),
+    (".catar", "catar"),
+    (".caidx", "caidx"),
+    (".tgz", "tar"),
+    (".ext4", "ext4"),
+    (".vfat", "vfat"),
+    (".img", "raw"),
+    (".squashfs", "squashfs"),
+    (".ubifs", "ubifs"),
+    // Of RAUC before there were types: a boot partition of eMMC is written by more than its bytes.
+    (".emmc", "emmc"),
+    ("", "raw"),
+];
 
 /// The name of a file at the top of a bundle.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -96,25 +131,6 @@ impl FileName {
 }
 
 impl Kind {
-    /// As RAUC tells by the end of the name.
-    fn of(name: &FileName) -> Self {
-        let name = name.as_str();
-        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-        if ends(&[".ext4"]) {
-            Self::Ext4
-        } else if ends(&[".squashfs"]) {
-            Self::Squashfs
-        } else if ends(&[".vfat"]) {
-            Self::Vfat
-        } else if name.contains(".tar") || ends(&[".tgz"]) {
-            Self::Tar
-        } else if ends(&[".caibx", ".caidx", ".ubifs", ".emmc"]) {
-            Self::Other
-        } else {
-            Self::Raw
-        }
-    }
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Raw => "raw",
@@ -122,14 +138,28 @@ impl Kind {
             Self::Squashfs => "squashfs",
             Self::Vfat => "vfat",
             Self::Tar => "tar",
+            Self::Empty => "emptyfs",
             Self::Other => "other",
         }
     }
 
     fn parse(text: &str) -> Self {
-        let known = [Self::Raw, Self::Ext4, Self::Squashfs, Self::Vfat, Self::Tar];
+        let known = [Self::Raw, Self::Ext4, Self::Squashfs, Self::Vfat, Self::Tar, Self::Empty];
         known.into_iter().find(|kind| kind.as_str() == text).unwrap_or(Self::Other)
     }
+}
+
+/// RAUC's type of a file by its name.
+fn type_of(name: &FileName) -> &'static str {
+    let name = name.as_str();
+    let is_index = name.ends_with(".caibx") || name.ends_with(".caidx");
+    if name.contains(".tar") && !is_index {
+        return "tar";
+    }
+    if name.contains(".squashfs-") {
+        return if is_index { "squashfs-caibx" } else { "squashfs" };
+    }
+    ENDS.iter().find(|(end, _)| name.ends_with(end)).map_or("raw", |(_, kind)| kind)
 }
 
 impl Manifest {
@@ -148,30 +178,42 @@ impl Manifest {
             version: update.take("version")?,
             description: update.take("description")?,
             build: update.take("build")?,
+            min_rauc_version: update.take("min-rauc-version")?,
             format,
             handler: file_name(&mut handler, "filename")?,
+            handler_args: handler.take("args")?,
             hook: file_name(&mut hooks, "filename")?,
             hooks: hooks.list("hooks")?,
             images: Vec::new(),
             policy: Policy::decode(&mut own)?,
             meta: BTreeMap::new(),
         };
-        update.take("min-rauc-version")?;
-        handler.take("args")?;
-        handler.take("pre-install")?;
-        handler.take("post-install")?;
+        if let Some(least) = &manifest.min_rauc_version {
+            match version::reaches(KNOWN, least) {
+                None => return Err(update.value_error("min-rauc-version", least).into()),
+                Some(false) => return Err(ManifestError::Newer { least: least.clone() }),
+                Some(true) => {}
+            }
+        }
+        if manifest.handler.is_none() && manifest.handler_args.is_some() {
+            return Err(IniError::Missing { group: handler.name, key: "filename".to_owned() }.into());
+        }
         for group in [update, bundle, handler, hooks] {
             group.end()?;
         }
         for mut group in ini.groups {
             if group.name.starts_with("image.") {
                 let image = Image::decode(&mut group)?;
-                let same = |other: &Image| other.slot_class == image.slot_class && other.variant == image.variant;
+                let same = |other: &Image| other.section() == image.section();
                 if manifest.images.iter().any(same) || manifest.images.len() == MAX_IMAGES {
                     return Err(ManifestError::Images { name: group.name });
                 }
                 manifest.images.push(image);
             } else if let Some(name) = group.name.strip_prefix("meta.") {
+                // RAUC makes variables of them.
+                if !is_plain(name) || group.rest().any(|(key, _)| !is_plain(key)) {
+                    return Err(ManifestError::Meta { name: group.name });
+                }
                 let entries = group.rest().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
                 manifest.meta.insert(name.to_owned(), entries);
             } else {
@@ -198,7 +240,17 @@ impl Manifest {
         bundle.set("verity-hash", &hex(&[0; 32]));
         bundle.set("verity-salt", &hex(&[0; 32]));
         ini.groups.push(bundle);
-        Self::decode(ini.encode().as_bytes())
+        let draft = Self::decode(ini.encode().as_bytes())?;
+        for image in &draft.images {
+            let has = |hook: &str| image.hooks.iter().any(|other| other == hook);
+            if !image.convert.is_empty() {
+                return Err(ManifestError::Convert { name: image.section() });
+            }
+            if has("install") && image.hooks.len() > 1 {
+                return Err(ManifestError::InstallHook { name: image.section() });
+            }
+        }
+        Ok(draft)
     }
 
     pub fn encode(&self) -> String {
@@ -209,6 +261,9 @@ impl Manifest {
             if let Some(value) = value {
                 update.set(key, value);
             }
+        }
+        if let Some(least) = &self.min_rauc_version {
+            update.set("min-rauc-version", least);
         }
         ini.groups.push(update);
         let mut bundle = Group::new("bundle");
@@ -226,6 +281,9 @@ impl Manifest {
         if let Some(handler) = &self.handler {
             let mut group = Group::new("handler");
             group.set("filename", handler.as_str());
+            if let Some(arguments) = &self.handler_args {
+                group.set("args", arguments);
+            }
             ini.groups.push(group);
         }
         if let Some(hook) = &self.hook {
@@ -244,6 +302,29 @@ impl Manifest {
             ini.groups.push(group);
         }
         ini.encode()
+    }
+}
+
+impl Manifest {
+    /// The variables that RAUC makes of `[meta.*]`: `RAUC_META_LABEL_KEY`.
+    pub fn meta_variables(&self) -> Vec<(String, String)> {
+        let mut groups: Vec<Group> = self.policy.encode().into_iter().collect();
+        groups.extend(self.meta.iter().map(|(name, entries)| {
+            let mut group = Group::new(&format!("meta.{name}"));
+            entries.iter().for_each(|(key, value)| group.set_raw(key, value));
+            group
+        }));
+        let mut variables = Vec::new();
+        for mut group in groups {
+            let keys: Vec<String> = group.rest().map(|(key, _)| key.to_owned()).collect();
+            for key in keys {
+                let name = format!("RAUC_{}_{key}", group.name).to_ascii_uppercase().replace(['.', '-'], "_");
+                if let Ok(Some(value)) = group.take(&key) {
+                    variables.push((name, value));
+                }
+            }
+        }
+        variables
     }
 }
 
@@ -277,17 +358,20 @@ impl Image {
     fn decode(group: &mut Group) -> Result<Self, ManifestError> {
         let unnamed = || ManifestError::Section { name: group.name.clone() };
         let name = group.name.strip_prefix("image.").unwrap_or_default();
-        let (slot_class, variant) = match name.split_once('.') {
-            Some((class, variant)) => (class, Some(variant)),
+        // A variant may be the `compatible` of a device tree, with commas and dots.
+        let (place, variant) = match name.split_once('.') {
+            Some((place, variant)) => (place, Some(variant)),
             None => (name, None),
         };
-        let plain = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        let (slot_class, artifact) = match place.split_once('/') {
+            Some((repository, artifact)) => (repository, Some(artifact)),
+            None => (place, None),
         };
-        if !plain(slot_class) || !variant.is_none_or(plain) {
+        if !is_plain(slot_class) || !artifact.is_none_or(is_plain) || variant.is_some_and(str::is_empty) {
             return Err(unnamed());
         }
-        let (slot_class, variant) = (slot_class.to_owned(), variant.map(str::to_owned));
+        let slot_class = slot_class.to_owned();
+        let (artifact, variant) = (artifact.map(str::to_owned), variant.map(str::to_owned));
         let filename = file_name(group, "filename")?;
         let sha256 = match group.take("sha256")? {
             None => None,
@@ -296,49 +380,90 @@ impl Image {
                 None => return Err(group.value_error("sha256", &text).into()),
             },
         };
-        let kind = match group.take("type")? {
-            Some(kind) => Kind::parse(&kind),
-            None => filename.as_ref().map_or(Kind::Other, Kind::of),
-        };
+        let hooks = group.list("hooks")?;
+        let is_hooks_own = hooks.iter().any(|hook| hook == "install");
+        // As to RAUC, the key is not known for an artifact.
+        let declared = if artifact.is_none() { group.take("type")? } else { None };
+        let kind = declared.as_deref().or(filename.as_ref().map(type_of)).map_or(Kind::Other, Kind::parse);
+        if let Some(word) = &declared
+            && kind == Kind::Other
+            && !is_hooks_own
+            && !ENDS.iter().any(|(_, known)| known == word)
+        {
+            return Err(group.value_error("type", word).into());
+        }
+        if !is_hooks_own && filename.is_none() != (kind == Kind::Empty) {
+            return Err(ManifestError::FileName { name: group.name.clone() });
+        }
         let image = Self {
             slot_class,
+            artifact,
             variant,
             filename,
             sha256,
             size: group.number("size")?.unwrap_or(0),
             kind,
-            hooks: group.list("hooks")?,
+            declared,
+            hooks,
             adaptive: group.list("adaptive")?,
+            convert: group.list("convert")?,
+            converted: group.list("converted")?,
             version: group.take("version")?,
         };
         group.take("description")?;
         group.take("build")?;
-        group.list("convert")?;
-        group.list("converted")?;
         group.end()?;
         Ok(image)
     }
 
+    /// The name of its section, without `image.`.
+    pub fn section(&self) -> String {
+        let mut name = self.slot_class.clone();
+        for (mark, part) in [('/', &self.artifact), ('.', &self.variant)] {
+            if let Some(part) = part {
+                name.push(mark);
+                name.push_str(part);
+            }
+        }
+        name
+    }
+
+    /// RAUC's type of it.
+    pub fn type_name(&self) -> &str {
+        let of_name = || self.filename.as_ref().map_or(self.kind.as_str(), type_of);
+        self.declared.as_deref().unwrap_or_else(of_name)
+    }
+
     fn encode(&self) -> Group {
-        let variant = self.variant.as_ref().map(|variant| format!(".{variant}")).unwrap_or_default();
-        let mut group = Group::new(&format!("image.{}{variant}", self.slot_class));
+        let mut group = Group::new(&format!("image.{}", self.section()));
         if let Some(filename) = &self.filename {
             group.set("filename", filename.as_str());
         }
         if let Some(sha256) = &self.sha256 {
             group.set("sha256", &hex(sha256));
         }
-        group.set("size", &self.size.to_string());
-        if self.kind != self.filename.as_ref().map_or(Kind::Other, Kind::of) {
-            group.set("type", self.kind.as_str());
+        if self.filename.is_some() || self.size > 0 {
+            group.set("size", &self.size.to_string());
         }
-        if let Some(version) = &self.version {
-            group.set("version", version);
+        for (key, value) in [("type", &self.declared), ("version", &self.version)] {
+            if let Some(value) = value {
+                group.set(key, value);
+            }
         }
-        group.set_list("hooks", &self.hooks);
-        group.set_list("adaptive", &self.adaptive);
+        for (key, list) in [
+            ("hooks", &self.hooks),
+            ("adaptive", &self.adaptive),
+            ("convert", &self.convert),
+            ("converted", &self.converted),
+        ] {
+            group.set_list(key, list);
+        }
         group
     }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn file_name(group: &mut Group, key: &str) -> Result<Option<FileName>, IniError> {
@@ -371,6 +496,16 @@ pub enum ManifestError {
     Images { name: String },
     #[error("hooks are named, and no program that they are calls of")]
     Hook,
+    #[error("it asks for RAUC {least} (min-rauc-version), and what {KNOWN} has is known here; install a newer greengrass first")]
+    Newer { least: String },
+    #[error("[{name}] names no file; only type=emptyfs, which has none, and the hook install do without")]
+    FileName { name: String },
+    #[error("[{name}] and its keys must be letters, digits, - and _: RAUC makes variables of them")]
+    Meta { name: String },
+    #[error("[image.{name}] has convert=, which only `rauc bundle` does")]
+    Convert { name: String },
+    #[error("[image.{name}] has the hook install and others, which RAUC would never call")]
+    InstallHook { name: String },
 }
 
 #[cfg(test)]
@@ -423,12 +558,69 @@ mod tests {
             ("[meta.release]", "[surprise]"),
             ("[hooks]\nfilename=hook.sh", "[hooks]"),
             ("[meta.release]", "no section"),
+            ("[meta.release]", "[meta.re.lease]"),
+            ("notes=some", "no.tes=some"),
+            ("version=1.0", "min-rauc-version=1.16"),
+            ("version=1.0", "min-rauc-version=newest"),
+            ("[meta.release]\nnotes=some text", "[handler]\nargs=x"),
+            ("filename=rootfs.ext4", "filename=rootfs.ext4\ntype=foo"),
+            ("filename=rootfs.ext4", "filename=rootfs.ext4\ntype=emptyfs"),
+            ("filename=rootfs.ext4\n", ""),
+            ("[meta.release]\nnotes=some text", "[image.files/app]\nfilename=a.tar\ntype=tar"),
+            ("[meta.release]\nnotes=some text", "[image.files/]\nfilename=a.tar"),
         ];
         for (from, to) in cases {
             assert!(with(from, to).is_err(), "{from:?} -> {to:?}");
         }
         assert!(Manifest::decode(b"\xff").is_err());
         assert!(Manifest::decode(b"").is_err());
+    }
+
+    #[test]
+    fn manifest_of_the_newest_rauc_is_read_and_written_again() {
+        let more = "[image.rootfs.ti,am335x-bone.v2]\nfilename=b\ntype=ext4\n[image.files/app]\nfilename=a.tar\n\
+            convert=composefs;keep;\nconverted=a.tar.cfs;a.tar;\n[image.data]\ntype=emptyfs\n\
+            [image.fw]\nhooks=install\ntype=foo\n[handler]\nfilename=h\nargs=--a b\n[rollout]\nany=thing\n";
+        let manifest = REAL.replace("version=1.0\n", "version=1.0\nmin-rauc-version=1.15\n") + more;
+        let manifest = Manifest::decode(manifest.as_bytes()).unwrap();
+        let told: Vec<_> = manifest.images.iter().map(|image| (image.section(), image.type_name(), image.kind)).collect();
+        let rows = [
+            ("rootfs", "ext4", Kind::Ext4),
+            ("rootfs.ti,am335x-bone.v2", "ext4", Kind::Ext4),
+            ("files/app", "tar", Kind::Tar),
+            ("data", "emptyfs", Kind::Empty),
+            ("fw", "foo", Kind::Other),
+        ];
+        assert_eq!(told, rows.map(|(section, name, kind)| (section.to_owned(), name, kind)));
+        assert_eq!(manifest.images[1].variant.as_deref(), Some("ti,am335x-bone.v2"));
+        assert_eq!(manifest.images[2].artifact.as_deref(), Some("app"));
+        assert_eq!(manifest.handler_args.as_deref(), Some("--a b"));
+        assert_eq!(Manifest::decode(manifest.encode().as_bytes()), Ok(manifest));
+    }
+
+    #[test]
+    fn type_is_told_by_the_name() {
+        for (name, expected) in [
+            ("a.img", "raw"),
+            ("a.bin", "raw"),
+            ("a.ext4", "ext4"),
+            ("a.tar.xz", "tar"),
+            ("a.tgz", "tar"),
+            ("a.squashfs-xz", "squashfs"),
+            ("a.squashfs-xz.caibx", "squashfs-caibx"),
+            ("a.ext4.caibx", "ext4-caibx"),
+            ("a.ubifs", "ubifs"),
+        ] {
+            assert_eq!(type_of(&FileName::parse(name).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn draft_that_only_rauc_can_make_is_refused() {
+        let draft = |more: &str| Manifest::draft(format!("[update]\ncompatible=x\n[hooks]\nfilename=h\n{more}").as_bytes());
+        assert!(draft("[image.a]\nhooks=install\n").is_ok());
+        assert!(matches!(draft("[image.a]\nhooks=install;post-install\n"), Err(ManifestError::InstallHook { .. })));
+        assert!(matches!(draft("[image.a/b]\nfilename=c\nconvert=composefs\n"), Err(ManifestError::Convert { .. })));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod squashfs;
 pub mod stream;
 pub mod trailer;
 pub mod verity;
+pub mod version;
 mod xz_stream;
 
 /// What a bundle's file is called at its end.

@@ -52,11 +52,12 @@ fn document(bundle: &Bundle) -> Value {
     let manifest = &bundle.manifest;
     let images = manifest.images.iter().map(|image| {
         let facts = json!({
+            "artifact": image.artifact,
             "variant": image.variant,
-            "filename": filename(image),
-            "type": image.kind.as_str(),
-            "checksum": checksum(image),
-            "size": image.size,
+            "filename": image.filename.as_ref().map(|name| name.as_str()),
+            "type": image.artifact.is_none().then(|| image.type_name()),
+            "checksum": image.sha256.as_ref().map(|sha256| hex(sha256)),
+            "size": image.filename.as_ref().map_or(-1, |_| i64::try_from(image.size).unwrap_or(i64::MAX)),
             "hooks": hooks(image),
             "adaptive": image.adaptive,
         });
@@ -121,7 +122,7 @@ fn readable(bundle: &Bundle) -> String {
     }
     line("Manifest Hash:", &format!("'{}'", hash(bundle)));
     for image in &manifest.images {
-        line("\nImage:", &format!(" [{}]", image.slot_class));
+        line("\nImage:", &format!(" [{}]", image.section()));
         line("  Filename:", filename(image));
         line("  Checksum:", &checksum(image));
         line("  Size:", &image.size.to_string());

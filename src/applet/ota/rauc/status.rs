@@ -18,7 +18,8 @@ pub(super) fn status(line: &Line) -> Result<String, Failure> {
     let format = line.format()?;
     let settings = line.trust().settings()?;
     let layout = Layout::of(&settings.slots).map_err(|cause| Failure::Device(cause.into()))?;
-    let paper = Paper { overview: look(&settings)?, layout, settings, is_detailed: line.has("--detailed") };
+    let variant = settings.variant.name()?.unwrap_or_default();
+    let paper = Paper { overview: look(&settings)?, layout, settings, variant, is_detailed: line.has("--detailed") };
     Ok(match format {
         Format::Readable => paper.readable(),
         Format::Shell => paper.shell(),
@@ -30,6 +31,7 @@ struct Paper {
     overview: Overview,
     layout: Layout,
     settings: Settings,
+    variant: String,
     is_detailed: bool,
 }
 
@@ -131,10 +133,11 @@ impl Paper {
         });
         json!({
             "compatible": self.compatible(),
-            "variant": "",
+            "variant": self.variant,
             "booted": self.bootname(self.booted()),
             "boot_primary": system(&self.layout, self.overview.next()),
             "slots": slots.collect::<Vec<_>>(),
+            "artifact-repositories": [],
         })
     }
 
@@ -144,7 +147,7 @@ impl Paper {
         let names: Vec<&str> = entries.iter().map(|entry| entry.place.name.as_str()).collect();
         let numbers: Vec<String> = (1..=entries.len()).map(|number| number.to_string()).collect();
         assign(&mut text, "RAUC_SYSTEM_COMPATIBLE", self.compatible());
-        assign(&mut text, "RAUC_SYSTEM_VARIANT", "");
+        assign(&mut text, "RAUC_SYSTEM_VARIANT", &self.variant);
         assign(&mut text, "RAUC_SYSTEM_BOOTED_BOOTNAME", self.bootname(self.booted()));
         assign(&mut text, "RAUC_BOOT_PRIMARY", system(&self.layout, self.overview.next()));
         assign(&mut text, "RAUC_SYSTEM_SLOTS", &names.join(" "));
@@ -173,18 +176,24 @@ impl Paper {
                 one("STATUS_CHECKSUM_SHA256", Some(&sha256));
                 one("STATUS_CHECKSUM_SIZE", Some(&size.to_string()));
                 one("STATUS_INSTALLED_TIMESTAMP", details.installed.as_deref());
+                // Nobody counts them, which RAUC tells so.
+                one("STATUS_INSTALLED_COUNT", Some("0"));
+                one("STATUS_ACTIVATED_TIMESTAMP", None);
+                one("STATUS_ACTIVATED_COUNT", Some("0"));
                 one("STATUS_STATUS", details.hash.as_ref().map(|_| "ok"));
             }
         }
+        assign(&mut text, "RAUC_REPOS", "");
         text
     }
 
     fn readable(&self) -> String {
         let next = self.overview.next();
         let mut text = format!(
-            "=== System Info ===\nCompatible:  {}\nVariant:     \nBooted from: {} ({})\n\n\
+            "=== System Info ===\nCompatible:  {}\nVariant:     {}\nBooted from: {} ({})\n\n\
              === Bootloader ===\nActivated: {} ({})\n\n=== Slot States ===\n",
             self.compatible(),
+            self.variant,
             system(&self.layout, self.booted()),
             self.bootname(self.booted()),
             system(&self.layout, next),

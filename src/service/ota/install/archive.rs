@@ -1,4 +1,5 @@
-//! A tar archive as an image: a file system is made on the slot, and the archive unpacked into it.
+//! A tar archive as an image: a file system is made on the slot, and the archive unpacked into it. Of the type `emptyfs`
+//! there is no archive.
 //!
 //! ```text
 //! wipe the first MiB -> mkfs -> mount, seen by nobody else -> read, verify, unpack -> flush -> unmount
@@ -16,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::{FileStream, InstallError, Pace, Phase, Progress, wipe};
+use super::{FileStream, InstallError, Pay, Phase, Progress, wipe};
 use crate::service::ota::bundle::{Bundle, MAX_CHUNK, Source};
 use crate::store::file;
 use crate::store::slot_device::{SlotDevice, Target};
 use crate::store::tar::{self, UnpackError};
 use crate::sys::directory::Directory;
 use crate::sys::{fs, mount};
-use crate::wire::bundle::manifest::Image;
+use crate::wire::bundle::manifest::{Image, Kind};
 use crate::wire::bundle::stream;
 
 /// The file system that an archive is unpacked into.
@@ -74,7 +75,7 @@ pub fn install(
     image: &Image,
     (path, slot): (&Path, Target),
     file_system: &FileSystem,
-    pace: Option<&Pace>,
+    pay: Option<Pay<'_>>,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<Target, InstallError> {
     wipe(&slot, MAX_CHUNK as u64)?;
@@ -82,7 +83,10 @@ pub fn install(
     drop(slot);
     let made = file_system.make(path).map_err(InstallError::from);
     let filled = made.and_then(|()| {
-        let unpack = || unpack(bundle, source, image, &file_system.mount_point, pace, report);
+        if image.kind == Kind::Empty {
+            return Ok(());
+        }
+        let unpack = || unpack(bundle, source, image, &file_system.mount_point, pay, report);
         with_mounted(path, file_system.kind, &file_system.mount_point, unpack)?
     });
     let slot = Target::open(path).map_err(|cause| ArchiveError::Again { path: path.to_owned(), cause })?;
@@ -124,7 +128,7 @@ fn unpack(
     source: &dyn Source,
     image: &Image,
     root: &Path,
-    pace: Option<&Pace>,
+    pay: Option<Pay<'_>>,
     report: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), InstallError> {
     let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
@@ -137,8 +141,8 @@ fn unpack(
     let before = Cell::new(0);
     let tell = |done| {
         report(Progress { phase: Phase::Write, done, total: image.size, kept: 0, reused: 0 });
-        if let Some(pace) = pace {
-            pace.pay(done - before.replace(done));
+        if let Some(pay) = pay {
+            pay(done - before.replace(done));
         }
     };
     let mut archive = FileStream::open(bundle, source, name, &tell)?;
@@ -185,4 +189,61 @@ pub enum ArchiveError {
     Unpack(UnpackError),
     #[error("a thread of the installation ended too early")]
     Thread,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::service::ota::bundle::create::{Packing, create};
+    use crate::service::ota::trust::mint::{Draft, Identity, KeyKind, NOW};
+
+    /// A bundle with an archive of these files, packed by this program.
+    fn bundle(program: &str, files: &[(&str, usize)]) -> Option<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, size) in files {
+            let bytes: Vec<u8> = (0..*size as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let mut tar = Command::new("tar");
+        tar.args(["-c", "-I", program, "-f", "image.tar.any"]).args(files.iter().map(|(name, _)| name));
+        if !tar.current_dir(folder.path()).status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: tar or {program} is not there");
+            return None;
+        }
+        let manifest = "[update]\ncompatible=board\n[image.rootfs]\nfilename=image.tar.any\n";
+        std::fs::write(folder.path().join("manifest.raucm"), manifest).unwrap();
+        let signer = Identity::root("root").issue(&Draft::signer("signer"), KeyKind::P256);
+        let target = folder.path().join("bundle");
+        create(folder.path(), &target, Packing::None, &[signer.signatory(&[])], NOW).unwrap();
+        Some(std::fs::read(target).unwrap())
+    }
+
+    #[test]
+    fn archive_pays_for_each_of_its_bytes_once() {
+        for program in ["cat", "gzip -1", "xz -1", "zstd -1"] {
+            let Some(bytes) = bundle(program, &[("one", 2_500_000), ("two", 1_300_000)]) else { continue };
+            let bundle = Bundle::open_unverified(&bytes).unwrap();
+            let image = &bundle.manifest.images[0];
+            let root = tempfile::tempdir().unwrap();
+            let paid = Mutex::new(Vec::new());
+            let pay = |bytes| paid.lock().unwrap().push(bytes);
+            unpack(&bundle, &bytes, image, root.path(), Some(&pay), &|_| {}).unwrap();
+            assert_eq!(std::fs::metadata(root.path().join("two")).unwrap().len(), 1_300_000);
+            let paid = paid.into_inner().unwrap();
+            assert_eq!(paid.iter().sum::<u64>(), image.size, "{program}");
+            // In pieces, so that nobody waits long for one.
+            assert!(paid.iter().all(|bytes| (1..=MAX_CHUNK as u64).contains(bytes)), "{program}: {paid:?}");
+        }
+    }
+
+    #[test]
+    fn archive_that_is_packed_otherwise_is_refused_before_anything_is_written() {
+        let Some(bytes) = bundle("bzip2", &[("one", 5_000)]) else { return };
+        let bundle = Bundle::open_unverified(&bytes).unwrap();
+        let refused = super::super::check(&bundle, &bytes, &bundle.manifest.images[0], None).unwrap_err();
+        assert!(format!("{:?}", refused).contains("pack it by gzip, xz or zstd"), "{refused:?}");
+    }
 }

@@ -13,10 +13,10 @@
 
 pub mod archive;
 mod pace;
-mod stream;
+mod file_stream;
 
-pub use pace::{Pace, Paced};
-pub use stream::FileStream;
+pub use pace::{Pace, Paced, Pay};
+pub use file_stream::FileStream;
 
 use std::io;
 use std::sync::Mutex;
@@ -30,7 +30,9 @@ use super::adaptive::{Ground, Plan, Seeds};
 use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
 use crate::store::aligned::{ALIGNMENT, Aligned};
 use crate::store::slot_device::SlotDevice;
+use crate::store::tar::UnpackError;
 use crate::wire::bundle::manifest::{Image, Kind};
+use crate::wire::bundle::stream;
 use archive::ArchiveError;
 
 /// Threads, also where there is one core: one of them waits. More would be faster than any slot, and cost memory.
@@ -74,7 +76,19 @@ impl Phase {
 
 /// Whether an image can be installed into a slot of so many bytes. Asked before anything is written.
 pub fn check(bundle: &Bundle, source: &dyn Source, image: &Image, capacity: Option<u64>) -> Result<(), InstallError> {
-    Parts::open(bundle, source, image, capacity).map(|_| ())
+    if image.kind == Kind::Empty {
+        return Ok(());
+    }
+    let Parts { mut reader, contents, mut chunks, .. } = Parts::open(bundle, source, image, capacity)?;
+    if image.kind == Kind::Tar
+        && let Some(chunk) = chunks.next(&mut reader)?
+    {
+        // How it is packed stands at its beginning.
+        let mut first = vec![0; chunk.length];
+        chunk.unpack(&mut reader, &mut contents.unpacker(), &mut first)?;
+        stream::unpacked(&first[..]).map_err(|cause| ArchiveError::Unpack(UnpackError::Read(cause)))?;
+    }
+    Ok(())
 }
 
 /// What an image is written from.
@@ -97,8 +111,11 @@ impl<'a> Parts<'a> {
         // An archive is no bigger or smaller than what it unpacks to.
         let capacity = match image.kind {
             Kind::Raw | Kind::Ext4 | Kind::Squashfs | Kind::Vfat => capacity,
-            Kind::Tar => None,
-            Kind::Other => return Err(not_installable("it is neither raw, ext4, squashfs, vfat nor tar")),
+            Kind::Tar | Kind::Empty => None,
+            Kind::Other => {
+                let kind = image.type_name().to_owned();
+                return Err(InstallError::Type { slot_class: image.slot_class.clone(), kind });
+            }
         };
         let (Some(name), Some(expected)) = (&image.filename, image.sha256) else {
             return Err(not_installable("the manifest names no file and SHA-256 for it"));
@@ -344,6 +361,9 @@ pub enum InstallError {
     Bundle(#[from] BundleError),
     #[error("the image for {slot_class:?} is not installed: {why}")]
     Kind { slot_class: String, why: &'static str },
+    #[error("the image for {slot_class:?} is of the type {kind}, which is not installed here; raw, ext4, squashfs, vfat, tar and \
+        emptyfs are")]
+    Type { slot_class: String, kind: String },
     #[error("the slot has {capacity} bytes, and the image {size}")]
     TooSmall { capacity: u64, size: u64 },
     #[error("cannot write the slot at byte {at}")]

@@ -16,21 +16,24 @@ pub struct Pace {
     paid: Mutex<Instant>,
 }
 
+/// Is asked before so many bytes are moved, and may wait.
+pub type Pay<'a> = &'a (dyn Fn(u64) + Sync);
+
 /// A slot that has a pace. What is read counts as what is written.
 pub struct Paced<'a> {
     slot: &'a dyn SlotDevice,
-    pace: Pace,
+    pay: Pay<'a>,
 }
 
 impl std::fmt::Debug for Paced<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Paced").field("pace", &self.pace).finish_non_exhaustive()
+        f.debug_struct("Paced").finish_non_exhaustive()
     }
 }
 
 impl<'a> Paced<'a> {
-    pub fn new(slot: &'a dyn SlotDevice, rate: u64) -> Self {
-        Self { slot, pace: Pace::new(rate) }
+    pub fn new(slot: &'a dyn SlotDevice, pay: Pay<'a>) -> Self {
+        Self { slot, pay }
     }
 }
 
@@ -61,12 +64,12 @@ impl SlotDevice for Paced<'_> {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.pace.pay(bytes.len() as u64);
+        (self.pay)(bytes.len() as u64);
         self.slot.write_at(bytes, at)
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
-        self.pace.pay(into.len() as u64);
+        (self.pay)(into.len() as u64);
         self.slot.read_at(into, at)
     }
 

@@ -104,6 +104,21 @@ fn slot_holds_the_image_and_the_first_piece_came_last() {
 }
 
 #[test]
+fn slot_with_a_pace_pays_for_what_is_written_and_read_back() {
+    let size = 3 * MAX_CHUNK + 5_000;
+    let made = made(size);
+    let slot = Scripted::new(size.next_multiple_of(512), usize::MAX);
+    let paid = AtomicU64::new(0);
+    let pay = |bytes| {
+        paid.fetch_add(bytes, Ordering::SeqCst);
+    };
+    run(&made, &Paced::new(&slot, &pay)).unwrap();
+    let whole = size.next_multiple_of(512) as u64;
+    // All of it twice, and the first piece once more, which is wiped before.
+    assert_eq!(paid.into_inner(), 2 * whole + MAX_CHUNK as u64);
+}
+
+#[test]
 fn failure_at_any_call_leaves_no_superblock() {
     let made = made(3 * MAX_CHUNK);
     let slot = Scripted::new(3 * MAX_CHUNK, usize::MAX);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::super::bundle::{Bundle, Source};
 use super::super::install::archive::{self, ArchiveError};
 use super::super::install::{FileStream, InstallError};
-use super::prepare::Job;
+use super::prepare::{Allowed, Job};
 use crate::store::file::{self, Backup, FileError};
 use crate::store::scratch::Momentary;
 use crate::sys::{pidfd, signal};
@@ -28,7 +28,8 @@ pub struct Hooks {
     program: PathBuf,
     mount_point: PathBuf,
     common: Vec<(&'static str, OsString)>,
-    checks: bool,
+    /// For `install-check`, which has these variables, too.
+    checks: Option<Vec<(String, String)>>,
 }
 
 /// When a hook of a slot is called.
@@ -51,7 +52,9 @@ impl Moment {
     }
 
     pub fn is_in(self, image: &Image) -> bool {
-        image.hooks.iter().any(|hook| hook == self.name())
+        // As RAUC does: one that installs is the only one that is called.
+        let is_other = self != Self::Instead && Self::Instead.is_in(image);
+        !is_other && image.hooks.iter().any(|hook| hook == self.name())
     }
 }
 
@@ -71,7 +74,7 @@ impl Hooks {
         bundle: &Bundle,
         source: &dyn Source,
         data: &Path,
-        mount_point: &Path,
+        allowed: Allowed<'_>,
         compatible: &str,
     ) -> Result<Option<Self>, HookError> {
         let manifest = &bundle.manifest;
@@ -94,23 +97,22 @@ impl Hooks {
         let common = vec![
             ("PATH", PATH.into()),
             ("RAUC_SYSTEM_COMPATIBLE", compatible.into()),
-            ("RAUC_SYSTEM_VARIANT", OsString::new()),
+            ("RAUC_SYSTEM_VARIANT", allowed.variant.unwrap_or_default().into()),
             ("RAUC_MF_COMPATIBLE", (&manifest.compatible).into()),
             ("RAUC_MF_VERSION", text(&manifest.version)),
             ("RAUC_MF_BUILD", text(&manifest.build)),
             ("RAUC_MF_DESCRIPTION", text(&manifest.description)),
-            ("RAUC_MOUNT_PREFIX", mount_point.into()),
+            ("RAUC_MOUNT_PREFIX", allowed.mount_point.into()),
         ];
-        let checks = !manifest.hooks.is_empty();
-        Ok(Some(Self { directory, program, mount_point: mount_point.to_owned(), common, checks }))
+        let checks = (!manifest.hooks.is_empty()).then(|| manifest.meta_variables());
+        Ok(Some(Self { directory, program, mount_point: allowed.mount_point.to_owned(), common, checks }))
     }
 
     /// Asks the bundle whether it may be installed. Nothing is written yet.
     pub fn check(&self) -> Result<(), HookError> {
-        if !self.checks {
-            return Ok(());
-        }
-        match self.run("install-check", Vec::new()) {
+        let Some(meta) = &self.checks else { return Ok(()) };
+        let meta = meta.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
+        match self.run("install-check", meta) {
             Err(HookError::Failed { code: Some(REFUSED), said, .. }) => Err(HookError::Refused { said }),
             other => other,
         }

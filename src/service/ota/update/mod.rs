@@ -35,6 +35,7 @@ use crate::store::file::FileError;
 use crate::store::update_lock::UpdateLock;
 use crate::wire::bundle::manifest::hex;
 use crate::wire::bundle::policy::PolicyError;
+use crate::wire::bundle::version;
 
 /// What shall be installed, and what then.
 pub struct Update<'a> {
@@ -45,6 +46,7 @@ pub struct Update<'a> {
     pub settings: &'a Settings,
     /// What this device is.
     pub compatible: &'a str,
+    pub variant: Option<&'a str>,
     /// Whom to tell how it ended; zeros behind it, or alone.
     pub deployment: [u8; 36],
     /// Boots the trial gets, whatever the bundle says.
@@ -165,7 +167,13 @@ impl Update<'_> {
         {
             return Err(PrepareError::TooLarge { size: self.bundle.size, limit }.into());
         }
-        let allowed = self.settings.allowed();
+        if let Some(least) = &self.settings.min_bundle_version {
+            let version = self.bundle.manifest.version.clone().unwrap_or_default();
+            if version::reaches(&version, least) != Some(true) {
+                return Err(PrepareError::TooOld { version, least: least.clone() }.into());
+            }
+        }
+        let allowed = self.settings.allowed(self.variant);
         let mut jobs = jobs(self.bundle, self.source, &targets, &running, allowed)?;
         for job in &mut jobs {
             let class = &job.image.slot_class;
@@ -177,7 +185,7 @@ impl Update<'_> {
         if !jobs.iter().any(|job| job.image.slot_class == system) {
             return Err(PrepareError::NoSystem { class: system }.into());
         }
-        let hooks = Hooks::take(self.bundle, self.source, device.data(), allowed.mount_point, self.compatible);
+        let hooks = Hooks::take(self.bundle, self.source, device.data(), allowed, self.compatible);
         let hooks = hooks.map_err(PrepareError::from)?;
         if let Some(hooks) = &hooks {
             hooks.check().map_err(PrepareError::from)?;
@@ -192,7 +200,7 @@ impl Update<'_> {
             slot: job.target.name.clone(),
             class: job.image.slot_class.clone(),
             device: job.target.path.display().to_string(),
-            kind: job.image.kind.as_str().to_owned(),
+            kind: job.image.type_name().to_owned(),
             sha256: job.image.sha256.map(|digest| hex(&digest)).unwrap_or_default(),
             size: job.image.size,
         };

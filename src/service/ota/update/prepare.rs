@@ -47,6 +47,8 @@ pub struct Allowed<'a> {
     pub hooks: bool,
     /// Where a slot is mounted while something is done in it.
     pub mount_point: &'a Path,
+    /// Which of several images for one class is for this device.
+    pub variant: Option<&'a str>,
 }
 
 /// One image on its way: it is asked for, and the slot is open and nobody else's.
@@ -103,7 +105,7 @@ pub fn jobs<'a>(
         let mut file_system = None;
         if !Moment::Instead.is_in(image) {
             install::check(bundle, source, image, device.capacity()).map_err(refused)?;
-            if image.kind == Kind::Tar {
+            if matches!(image.kind, Kind::Tar | Kind::Empty) {
                 if device.capacity().is_none() {
                     return Err(PrepareError::NoDevice { slot, path });
                 }
@@ -124,10 +126,27 @@ fn images<'a>(manifest: &'a Manifest, allowed: Allowed<'_>) -> Result<Vec<&'a Im
     if manifest.hook.is_some() && !allowed.hooks {
         return Err(PrepareError::Hooks);
     }
-    if let Some(image) = manifest.images.iter().find(|image| image.variant.is_some()) {
-        return Err(PrepareError::Variant { class: image.slot_class.clone() });
+    let mut images: Vec<&Image> = Vec::new();
+    for image in &manifest.images {
+        if image.artifact.is_some() {
+            return Err(PrepareError::Artifact { name: image.section() });
+        }
+        // As RAUC does: of a class the image for this variant, else the one for none.
+        if images.iter().any(|other| other.slot_class == image.slot_class) {
+            continue;
+        }
+        let of_class = || manifest.images.iter().filter(|other| other.slot_class == image.slot_class);
+        let is_ours = |other: &&Image| other.variant.is_some() && other.variant.as_deref() == allowed.variant;
+        let Some(image) = of_class().find(is_ours).or_else(|| of_class().find(|other| other.variant.is_none())) else {
+            let (class, variant) = (image.slot_class.clone(), allowed.variant.unwrap_or("none").to_owned());
+            return Err(PrepareError::Variant { class, variant });
+        };
+        if !image.convert.is_empty() && !image.convert.iter().any(|method| method == "keep") {
+            return Err(PrepareError::Converted { class: image.slot_class.clone() });
+        }
+        images.push(image);
     }
-    Ok(manifest.images.iter().collect())
+    Ok(images)
 }
 
 impl From<HookError> for PrepareError {
@@ -147,12 +166,21 @@ impl PrepareError {
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    #[error("the bundle brings a program that installs it, and such are not run here")]
+    #[error("the bundle brings a program that installs it ([handler]), and such are not run here; make it with images, and hooks \
+        where it takes a program")]
     Handler,
     #[error("the bundle has hooks, and the settings do not say allow-hooks=true in [greengrass]")]
     Hooks,
-    #[error("the image for {class:?} has variants, which are not told apart here")]
-    Variant { class: String },
+    #[error("the images for {class:?} are for other variants than that of this device, which is {variant}; \
+        see variant-name, variant-file and variant-dtb in [system]")]
+    Variant { class: String, variant: String },
+    #[error("the bundle has the artifact {name:?}, and artifacts are not installed here: bring it as a component, or in the \
+        image of a slot")]
+    Artifact { name: String },
+    #[error("the image for {class:?} was converted (convert=) and is not in the bundle itself; make it without, or with keep")]
+    Converted { class: String },
+    #[error("the bundle has the version {version:?}, and min-bundle-version is {least}")]
+    TooOld { version: String, least: String },
     #[error("the bundle has an image for {class:?}, and this device has no such slot")]
     NoSlot { class: String },
     #[error("the bundle has no image for {class:?}, which is the system itself")]
@@ -184,4 +212,35 @@ pub enum PrepareError {
     Hook(Box<HookError>),
     #[error("the bundle has {size} bytes, and max-bundle-size is {limit}")]
     TooLarge { size: u64, limit: u64 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(images: &str, variant: Option<&str>) -> Result<Vec<String>, PrepareError> {
+        let manifest = Manifest::draft(format!("[update]\ncompatible=x\n{images}").as_bytes()).unwrap();
+        let allowed = Allowed { hooks: false, mount_point: Path::new("/"), variant };
+        Ok(super::images(&manifest, allowed)?.iter().map(|image| image.section()).collect())
+    }
+
+    #[test]
+    fn image_is_the_one_for_the_variant_else_the_one_for_none() {
+        let both = "[image.dtb.v1]\nfilename=a\n[image.rootfs]\nfilename=b\n[image.dtb]\nfilename=c\n[image.dtb.v2]\nfilename=d\n";
+        for (variant, dtb) in [(Some("v1"), "dtb.v1"), (Some("v2"), "dtb.v2"), (Some("v3"), "dtb"), (None, "dtb")] {
+            assert_eq!(chosen(both, variant).unwrap(), [dtb, "rootfs"], "{variant:?}");
+        }
+        let only = "[image.dtb.ti,bone.v1]\nfilename=a\n";
+        assert_eq!(chosen(only, Some("ti,bone.v1")).unwrap(), ["dtb.ti,bone.v1"]);
+        for variant in [None, Some("v1"), Some("")] {
+            assert!(matches!(chosen(only, variant), Err(PrepareError::Variant { .. })), "{variant:?}");
+        }
+    }
+
+    #[test]
+    fn image_that_is_nothing_for_a_slot_is_refused() {
+        assert!(matches!(chosen("[image.files/app]\nfilename=a\n", None), Err(PrepareError::Artifact { .. })));
+        assert!(matches!(chosen("[handler]\nfilename=a\n", None), Err(PrepareError::Handler)));
+        assert!(matches!(chosen("[hooks]\nfilename=a\n", None), Err(PrepareError::Hooks)));
+    }
 }

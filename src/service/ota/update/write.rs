@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::super::bundle::{Bundle, MAX_CHUNK, Source};
-use super::super::install::{self, Existing, InstallError, Pace, Paced, Phase, Progress, archive};
+use super::super::install::{self, Existing, InstallError, Pace, Paced, Pay, Phase, Progress, archive};
 use super::hooks::{Hooks, Moment};
 use super::{Event, Job, UpdateError};
 use crate::store::slot_device::{SlotDevice, Target};
@@ -76,13 +76,13 @@ impl Write<'_> {
             Some(device) => device,
             None => Target::open(path).map_err(again)?,
         };
+        let pace = self.rate_limit.map(Pace::new);
+        let pay = pace.as_ref().map(|pace| |bytes| pace.pay(bytes));
+        let pay = pay.as_ref().map(|pay| pay as Pay<'_>);
         let device = match &job.file_system {
-            Some(made) => {
-                let pace = self.rate_limit.map(Pace::new);
-                archive::install(self.bundle, self.source, job.image, (path, device), made, pace.as_ref(), report)?
-            }
+            Some(made) => archive::install(self.bundle, self.source, job.image, (path, device), made, pay, report)?,
             None => {
-                let paced = self.rate_limit.map(|rate| Paced::new(&device, rate));
+                let paced = pay.map(|pay| Paced::new(&device, pay));
                 let slot: &dyn SlotDevice = paced.as_ref().map_or(&device, |paced| paced);
                 install::install(self.bundle, self.source, job.image, slot, self.existing, &job.seeds, report)?;
                 device
