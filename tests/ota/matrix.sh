@@ -53,7 +53,7 @@ units() {
 installer() { run cargo test --test ota_faults -- --nocapture; }
 power() { run cargo test --test ota_power -- --nocapture; }
 fetch() { row X9 "nginx, TLS, connections that break, installs that are killed" cargo test --test fetch; }
-interop() { row X15 "bundles of rauc, and ours to rauc" cargo test --test ota_interop; }
+interop() { row X15 "bundles of rauc, and ours to rauc" cargo test --test ota_interop && row X15 "the same with rauc 1.13 and 1.15" tests/ota/rauc-newer.sh; }
 
 # With the real firmware and GRUB.
 loader() {

@@ -10,6 +10,8 @@
 # MIRROR  where Debian is, if not where this machine's own packages come from
 #
 # shellcheck disable=SC2016 # what is in single quotes, the other Debian expands
+# shellcheck disable=SC2015 # what is said last, ok or bad, never fails
+# shellcheck disable=SC2115 # the directory was made before
 set -u
 cd "$(dirname "$0")/../.." || exit
 

@@ -368,7 +368,9 @@ mod tests {
         assert_eq!(name("variant-dtb=false").unwrap(), None);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("variant");
-        for (bytes, expected) in [(&b" v3 \n"[..], Some("v3")), (b"ti,am335x-bone\0ti,am33xx\0", Some("ti,am335x-bone")), (b"", None)] {
+        for (bytes, expected) in
+            [(&b" v3 \n"[..], Some("v3")), (b"ti,am335x-bone\0ti,am33xx\0", Some("ti,am335x-bone")), (b"", None)]
+        {
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(name(&format!("variant-file={}", path.display())).unwrap().as_deref(), expected);
         }
@@ -378,10 +380,17 @@ mod tests {
 
     #[test]
     fn settings_that_forbid_what_is_installed_here_are_refused() {
-        for good in ["", "bundle-formats=-plain", "bundle-formats=verity crypt", "bundle-formats=+plain", "min-bundle-version=1.2-rc"] {
+        for good in [
+            "",
+            "bundle-formats=-plain",
+            "bundle-formats=verity crypt",
+            "bundle-formats=+plain",
+            "min-bundle-version=1.2-rc",
+        ] {
             assert!(settings(good).is_ok(), "{good}");
         }
-        for bad in ["bundle-formats=crypt", "bundle-formats=-verity", "min-bundle-version=newest", "variant-dtb=maybe"] {
+        for bad in ["bundle-formats=crypt", "bundle-formats=-verity", "min-bundle-version=newest", "variant-dtb=maybe"]
+        {
             assert!(settings(bad).is_err(), "{bad}");
         }
     }

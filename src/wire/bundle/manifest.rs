@@ -496,7 +496,9 @@ pub enum ManifestError {
     Images { name: String },
     #[error("hooks are named, and no program that they are calls of")]
     Hook,
-    #[error("it asks for RAUC {least} (min-rauc-version), and what {KNOWN} has is known here; install a newer greengrass first")]
+    #[error(
+        "it asks for RAUC {least} (min-rauc-version), and what {KNOWN} has is known here; install a newer greengrass first"
+    )]
     Newer { least: String },
     #[error("[{name}] names no file; only type=emptyfs, which has none, and the hook install do without")]
     FileName { name: String },
@@ -583,7 +585,8 @@ mod tests {
             [image.fw]\nhooks=install\ntype=foo\n[handler]\nfilename=h\nargs=--a b\n[rollout]\nany=thing\n";
         let manifest = REAL.replace("version=1.0\n", "version=1.0\nmin-rauc-version=1.15\n") + more;
         let manifest = Manifest::decode(manifest.as_bytes()).unwrap();
-        let told: Vec<_> = manifest.images.iter().map(|image| (image.section(), image.type_name(), image.kind)).collect();
+        let told: Vec<_> =
+            manifest.images.iter().map(|image| (image.section(), image.type_name(), image.kind)).collect();
         let rows = [
             ("rootfs", "ext4", Kind::Ext4),
             ("rootfs.ti,am335x-bone.v2", "ext4", Kind::Ext4),
@@ -617,7 +620,8 @@ mod tests {
 
     #[test]
     fn draft_that_only_rauc_can_make_is_refused() {
-        let draft = |more: &str| Manifest::draft(format!("[update]\ncompatible=x\n[hooks]\nfilename=h\n{more}").as_bytes());
+        let draft =
+            |more: &str| Manifest::draft(format!("[update]\ncompatible=x\n[hooks]\nfilename=h\n{more}").as_bytes());
         assert!(draft("[image.a]\nhooks=install\n").is_ok());
         assert!(matches!(draft("[image.a]\nhooks=install;post-install\n"), Err(ManifestError::InstallHook { .. })));
         assert!(matches!(draft("[image.a/b]\nfilename=c\nconvert=composefs\n"), Err(ManifestError::Convert { .. })));

@@ -22,9 +22,15 @@ pub fn unpacked<'a>(mut from: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> 
         [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(whole))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Box::new(Zstd::begin(whole)?)),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => Ok(Box::new(Xz::begin(whole)?)),
-        [b'B', b'Z', b'h', ..] => Err(unknown("it is packed by bzip2, which is not read here; pack it by gzip, xz or zstd")),
-        [b'L', b'Z', b'I', b'P', ..] => Err(unknown("it is packed by lzip, which is not read here; pack it by gzip, xz or zstd")),
-        [4, 0x22, 0x4d, 0x18, ..] => Err(unknown("it is packed by lz4, which is not read here; pack it by gzip, xz or zstd")),
+        [b'B', b'Z', b'h', ..] => {
+            Err(unknown("it is packed by bzip2, which is not read here; pack it by gzip, xz or zstd"))
+        }
+        [b'L', b'Z', b'I', b'P', ..] => {
+            Err(unknown("it is packed by lzip, which is not read here; pack it by gzip, xz or zstd"))
+        }
+        [4, 0x22, 0x4d, 0x18, ..] => {
+            Err(unknown("it is packed by lz4, which is not read here; pack it by gzip, xz or zstd"))
+        }
         _ => Ok(Box::new(whole)),
     }
 }

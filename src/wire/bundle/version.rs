@@ -58,8 +58,19 @@ mod tests {
     #[test]
     fn versions_are_in_the_order_of_semver() {
         let order = [
-            "0", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1",
-            "1.0.1+x", "1.2", "1.10", "2.0.0-1", "2",
+            "0",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1",
+            "1.0.1+x",
+            "1.2",
+            "1.10",
+            "2.0.0-1",
+            "2",
         ];
         for (index, one) in order.iter().enumerate() {
             for (place, other) in order.iter().enumerate() {

@@ -12,11 +12,11 @@
 //! shared. Memory is two pieces a thread, whatever the image is.
 
 pub mod archive;
-mod pace;
 mod file_stream;
+mod pace;
 
-pub use pace::{Pace, Paced, Pay};
 pub use file_stream::FileStream;
+pub use pace::{Pace, Paced, Pay};
 
 use std::io;
 use std::sync::Mutex;
@@ -361,8 +361,10 @@ pub enum InstallError {
     Bundle(#[from] BundleError),
     #[error("the image for {slot_class:?} is not installed: {why}")]
     Kind { slot_class: String, why: &'static str },
-    #[error("the image for {slot_class:?} is of the type {kind}, which is not installed here; raw, ext4, squashfs, vfat, tar and \
-        emptyfs are")]
+    #[error(
+        "the image for {slot_class:?} is of the type {kind}, which is not installed here; raw, ext4, squashfs, vfat, tar and \
+        emptyfs are"
+    )]
     Type { slot_class: String, kind: String },
     #[error("the slot has {capacity} bytes, and the image {size}")]
     TooSmall { capacity: u64, size: u64 },

@@ -166,18 +166,26 @@ impl PrepareError {
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    #[error("the bundle brings a program that installs it ([handler]), and such are not run here; make it with images, and hooks \
-        where it takes a program")]
+    #[error(
+        "the bundle brings a program that installs it ([handler]), and such are not run here; make it with images, and hooks \
+        where it takes a program"
+    )]
     Handler,
     #[error("the bundle has hooks, and the settings do not say allow-hooks=true in [greengrass]")]
     Hooks,
-    #[error("the images for {class:?} are for other variants than that of this device, which is {variant}; \
-        see variant-name, variant-file and variant-dtb in [system]")]
+    #[error(
+        "the images for {class:?} are for other variants than that of this device, which is {variant}; \
+        see variant-name, variant-file and variant-dtb in [system]"
+    )]
     Variant { class: String, variant: String },
-    #[error("the bundle has the artifact {name:?}, and artifacts are not installed here: bring it as a component, or in the \
-        image of a slot")]
+    #[error(
+        "the bundle has the artifact {name:?}, and artifacts are not installed here: bring it as a component, or in the \
+        image of a slot"
+    )]
     Artifact { name: String },
-    #[error("the image for {class:?} was converted (convert=) and is not in the bundle itself; make it without, or with keep")]
+    #[error(
+        "the image for {class:?} was converted (convert=) and is not in the bundle itself; make it without, or with keep"
+    )]
     Converted { class: String },
     #[error("the bundle has the version {version:?}, and min-bundle-version is {least}")]
     TooOld { version: String, least: String },

@@ -260,7 +260,9 @@ impl Decoder {
         let first = number(0).ok_or(XzError::Truncated)? + 1;
         if control < 0x80 {
             let known = control <= 2;
-            return known.then_some(Some(Chunk { unpacked: first, stored: first, is_packed: false })).ok_or(XzError::Chunk);
+            return known
+                .then_some(Some(Chunk { unpacked: first, stored: first, is_packed: false }))
+                .ok_or(XzError::Chunk);
         }
         let unpacked = (usize::from(control & 0x1f) << 16) + first;
         let stored = number(2).ok_or(XzError::Truncated)? + 1;
