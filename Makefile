@@ -61,6 +61,7 @@ test-long: setup ## what takes too long for each change: power cuts, all images,
 	INIT=systemd init/image/build.sh
 	ONLY="systemd aarch64 update" tests/image/run.sh
 	FAULTS=$(FAULTS) tests/ota/matrix.sh
+	tests/uboot/run.sh
 	LONG=1 .ci/yocto.sh
 	LONG=1 tests/openwrt/run.sh feed
 
@@ -74,7 +75,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/power/*.sh tests/ota/*.sh tests/bench/*.sh init/image/*.sh \
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/uboot/*.sh tests/power/*.sh tests/ota/*.sh tests/bench/*.sh init/image/*.sh \
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \

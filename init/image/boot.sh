@@ -3,6 +3,7 @@
 #
 # ARCH   x86_64 (default) or aarch64
 # INIT   busybox (default) or systemd, as it was built
+# LOADER grub (default) or uboot, as it was built
 # KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
 # DISK   another disk to boot
 # UPDATES  a second disk, which the device can only read
@@ -14,6 +15,7 @@ cd "$(dirname "$0")/../.."
 arch=${ARCH:-x86_64}
 image=target/image/$arch
 [ "${INIT:-busybox}" = busybox ] || image=$image-$INIT
+[ "${LOADER:-grub}" = grub ] || image=$image-$LOADER
 disk=${DISK:-$image/disk.img}
 snapshot=on
 [ "${KEEP:-0}" != 1 ] || snapshot=off
@@ -61,7 +63,10 @@ if [ -n "${LOG-}" ]; then
 else
 	set -- "$@" -drive "file=$disk,format=raw,if=none,id=disk,snapshot=$snapshot"
 fi
-set -- "$@" -device virtio-blk-pci,drive=disk
+case ${LOADER:-grub} in
+uboot) set -- "$@" -device sdhci-pci -device sd-card,drive=disk ;;
+*) set -- "$@" -device virtio-blk-pci,drive=disk ;;
+esac
 [ -z "${UPDATES-}" ] || set -- "$@" -drive "file=$UPDATES,format=raw,if=none,id=updates,readonly=on" \
 	-device virtio-blk-pci,drive=updates
 exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \

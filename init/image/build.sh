@@ -4,6 +4,7 @@
 #
 # ARCH  x86_64 (default) or aarch64
 # INIT  whom gg-init hands over to: busybox (default) or systemd, whose disk is in target/image/<arch>-systemd
+# LOADER  grub (default), or for aarch64 uboot, whose disk is an SD card in target/image/<arch>-uboot; see tests/uboot
 # OUT   another place for the disk
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,6 +14,8 @@ arch=${ARCH:-x86_64}
 init=${INIT:-busybox}
 name=$arch
 [ "$init" = busybox ] || name=$arch-$init
+loader=${LOADER:-grub}
+[ "$loader" = grub ] || name=$name-$loader
 out=${OUT:-target/image/$name}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -38,7 +41,7 @@ case $arch in
 x86_64)
 	debian=amd64
 	grub=x86_64-efi
-	loader=BOOTX64.EFI
+	program=BOOTX64.EFI
 	console=ttyS0
 	firmware=ovmf
 	firmware_file=usr/share/ovmf/OVMF.fd
@@ -46,7 +49,7 @@ x86_64)
 aarch64)
 	debian=arm64
 	grub=arm64-efi
-	loader=BOOTAA64.EFI
+	program=BOOTAA64.EFI
 	console=ttyAMA0
 	firmware=qemu-efi-aarch64
 	firmware_file=usr/share/qemu-efi-aarch64/QEMU_EFI.fd
@@ -54,16 +57,27 @@ aarch64)
 *) fail "ARCH is x86_64 or aarch64, not $arch" ;;
 esac
 [ -f "$here/$init/slot.sh" ] || fail "INIT is busybox or systemd, not $init"
+# Debian's kernel for clouds has no driver of SD cards.
+linux="linux-image-cloud-$debian*"
+packages=$PWD/target/image/packages/$arch
+case $loader-$arch in
+grub-*) ;;
+uboot-aarch64)
+	uboot=$PWD/target/uboot
+	linux="linux-image-$debian*"
+	packages=$packages-uboot
+	;;
+*) fail "LOADER is grub, or for aarch64 uboot, not $loader" ;;
+esac
 # shellcheck source=init/image/busybox/slot.sh
 . "$here/$init/slot.sh"
 binaries=target/dist/$arch-unknown-linux-musl
-packages=$PWD/target/image/packages
-tree=$packages/$arch/tree
+tree=$packages/tree
 
 # What is in every image and what starts it; a library of e2fsprogs is a package of its own.
 fetch() {
 	# shellcheck disable=SC2086 # names without spaces
-	unpacked "$packages/$arch" "$debian" "linux-image-cloud-$debian*" busybox-static e2fsprogs libext2fs2 libcom-err2 \
+	unpacked "$packages" "$debian" "$linux" busybox-static e2fsprogs libext2fs2 libcom-err2 \
 		libblkid1 libuuid1 libc6 ca-certificates "grub-efi-$debian-bin" $firmware
 	release=$(basename "$tree"/lib/modules/*)
 	fetch_init
@@ -103,26 +117,47 @@ make_initramfs() {
 	cp "$binaries/gg-init" "$root/init"
 	copy_modules "$root" early
 	modules early >"$root/etc/gg-modules"
+	add_environment "$root"
 	date_everything "$root"
 	(cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible 2>/dev/null | gzip -9n) >"$work/initramfs.gz"
 }
 
 date_everything() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-make_esp() {
-	esp=$work/esp
-	mkdir -p "$esp/EFI/BOOT" "$esp/gg"
-	grub-mkimage -O "$grub" -d "$tree/usr/lib/grub/$grub" -p /gg -o "$esp/EFI/BOOT/$loader" \
+# add_environment TREE: where U-Boot's environment lies, for whoever reads and writes it there.
+add_environment() {
+	[ "$loader" = uboot ] || return 0
+	mkdir -p "$1/etc/greengrass"
+	cp "$here/fw_env.config" "$uboot/u-boot-initial-env" "$1/etc/"
+	# Of the backend uboot-map; that of the other looks at no table.
+	cp openwrt-feed/greengrass-rs/files/boot-maps/bootcount.map "$1/etc/greengrass/boot.map"
+}
+
+fill_esp_grub() {
+	mkdir -p "$esp/EFI/BOOT"
+	grub-mkimage -O "$grub" -d "$tree/usr/lib/grub/$grub" -p /gg -o "$esp/EFI/BOOT/$program" \
 		normal configfile linux loadenv test echo sleep reboot minicmd part_gpt fat squash4
 	cp "$here/grub.cfg" "$esp/gg/grub.cfg"
 	echo "set gg_arguments=\"console=$console quiet panic=10\"" >"$esp/gg/board.cfg"
 	# 1024 bytes for good: GRUB and whoever else writes it must never move it.
 	grub-editenv "$esp/gg/grubenv" create
 	grub-editenv "$esp/gg/grubenv" set gg_ok=a gg_try= gg_left= gg_failed=
+}
+
+fill_esp_uboot() {
+	"$uboot/mkimage" -A arm64 -O linux -T script -C none -n greengrass -d "$here/uboot.cmd" "$esp/boot.scr" >/dev/null
+	# A card is found later than a disk of a virtual machine.
+	echo "gg_arguments=console=$console quiet panic=10 gg.wait=30" >"$esp/gg/board.env"
+}
+
+make_esp() {
+	esp=$work/esp
+	mkdir -p "$esp/gg"
+	"fill_esp_$loader"
 	date_everything "$esp"
 	truncate -s 64M "$work/input/esp.img"
 	mformat -i "$work/input/esp.img" -F -N 67726565 -v GG-ESP ::
-	mcopy -i "$work/input/esp.img" -s -m "$esp/EFI" "$esp/gg" ::
+	mcopy -i "$work/input/esp.img" -s -m "$esp"/* ::
 }
 
 make_data() {
@@ -137,8 +172,16 @@ make_disk() {
 		--rootpath "$work/empty" --tmppath "$work/tmp" >"$work/genimage.log" 2>&1 ||
 		fail "genimage failed; see $work/genimage.log"
 	cp --sparse=always "$work/output/disk.img" "$out/disk.img.new"
+	case $loader in
+	grub) cp "$tree/$firmware_file" "$out/firmware.fd" ;;
+	uboot)
+		# Cards of QEMU have a power of two; the second copy of the table is at the end.
+		truncate -s 1G "$out/disk.img.new"
+		sgdisk -e "$out/disk.img.new" >/dev/null
+		cp "$uboot/u-boot.bin" "$out/firmware.fd"
+		;;
+	esac
 	mv "$out/disk.img.new" "$out/disk.img"
-	cp "$tree/$firmware_file" "$out/firmware.fd"
 }
 
 sizes() {
@@ -155,6 +198,7 @@ done
 for binary in greengrass gg-init; do
 	[ -x "$binaries/$binary" ] || fail "$binaries/$binary is missing: make dist TARGETS=$arch-unknown-linux-musl"
 done
+[ "$loader" != uboot ] || [ -x "$uboot/mkimage" ] || fail "$uboot/mkimage is missing: tests/uboot/build.sh"
 fetch
 rm -rf "$work"
 mkdir -p "$work/input" "$work/output"

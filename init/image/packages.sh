@@ -33,7 +33,7 @@ unpacked() (
 		*\*)
 			meta=${package%?}
 			package=$(apt "$directory" "$architecture" apt-cache depends "$meta" |
-				sed -n "s/.*Depends: \(${meta%%-cloud*}-[^ ]*\).*/\1/p" | head -n 1)
+				sed -n "s/.*Depends: \(${meta%%-*}-[^ ]*\).*/\1/p" | head -n 1)
 			[ -n "$package" ] || {
 				say "apt knows no $meta for $architecture; see $directory/apt.log. It needs Debian's sources"
 				return 1

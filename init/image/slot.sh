@@ -31,6 +31,7 @@ make_slot() {
 	add_e2fsprogs
 	assert_libraries
 	add_components
+	add_environment "$slot"
 
 	cp "$tree"/boot/vmlinuz-* "$slot/boot/vmlinuz"
 	cp "$tree"/boot/config-* "$slot/boot/"

@@ -3,13 +3,15 @@
 # Version 2 is the image with another number; version 3 has a health check that fails. Each is there as a component, too,
 # for a deployment to bring. From the tree that build.sh left; the keys are made here, for this once, and are worth nothing.
 #
-# ARCH, INIT   of the image, as in build.sh
+# ARCH, INIT, LOADER   of the image, as in build.sh
+# MORE   a file of functions, one of which, more_updates, makes others
 set -eu
 cd "$(dirname "$0")/../.."
 
 arch=${ARCH:-x86_64}
 image=target/image/$arch
 [ "${INIT:-busybox}" = busybox ] || image=$image-$INIT
+[ "${LOADER:-grub}" = grub ] || image=$image-$LOADER
 work=$image/work
 keys=$image/update-keys
 disk=$image/updates
@@ -111,6 +113,11 @@ rm -rf "$disk"
 mkdir -p "$disk"
 bundle 2
 bundle 3 fail_a_check
+if [ -n "${MORE-}" ]; then
+	# shellcheck source=tests/uboot/updates.sh
+	. "$MORE"
+	more_updates
+fi
 cp "$keys/root.pem" "$disk/root.pem"
 # Bundles do not pack; a squashfs needs no root to be made, and the device can mount it.
 rm -f "$image/updates.img"

@@ -5,18 +5,21 @@
 //! slot-state DISK STATE ESP BOOTED status|install [N]|written|arm TRIES|confirm|rollback|cancel
 //! ```
 //!
-//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB, and an `ESP` of `-` is the backend init-switch; `BOOTED`
-//! is the slot to act as; `N` tells an installation from others.
+//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB; an `ESP` of `-` is the backend init-switch, one of
+//! `fw_env.config` that of U-Boot, by a file of that name anywhere, and with a `boot.map` beside it uboot-map. `BOOTED` is
+//! the slot to act as; `N` tells an installation from others.
 
 use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use gg_boot::slot::Slot;
 use gg_boot::state::backend::{Backend, Grub, GrubEnvironment, InitSwitch};
+use gg_boot::state::device::{Kind, uboot};
 use gg_boot::state::machine::Candidate;
 use gg_boot::state::medium::Medium;
 use gg_boot::state::record::Reason;
@@ -65,6 +68,11 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let state = part(state)?;
     let backend: Box<dyn Backend> = match esp.as_str() {
         "-" => Box::new(InitSwitch::new(Store::on_partition(state.clone()))),
+        config if config.ends_with("fw_env.config") => {
+            let map = Path::new(config).with_file_name("boot.map");
+            let kind = if map.exists() { Kind::UbootMap } else { Kind::Uboot };
+            uboot(kind, Path::new(config), &map)?
+        }
         esp => Box::new(Grub::new(GrubEnvironment::on_esp(part(esp)?)?)),
     };
     let ring = Ring::on_partition(state.clone());
@@ -106,7 +114,9 @@ fn status(slots: &Slots<'_, Rc<Part>>, ring: &Ring<Rc<Part>>) -> Result<(), Box<
         println!("slot {}: {}", slot.name(), status.record.image(slot).state.name());
     }
     let trial = status.view.trial.map(|trial| trial.slot);
-    println!("environment: ok={} try={} failed={}", name(status.view.ok), name(trial), name(status.view.failed));
+    let left = status.view.trial.map_or("-".to_owned(), |trial| trial.left.to_string());
+    let (ok, trial, failed) = (name(status.view.ok), name(trial), name(status.view.failed));
+    println!("environment: ok={ok} try={trial} left={left} failed={failed} spent={}", status.view.spent);
     for event in ring.events()? {
         println!(
             "event {}: {} {} left={} {}",

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use gg_boot::slot::Slot;
-use gg_boot::state::backend::{Backend, Trial, Uboot, UbootEnvironment, View};
+use gg_boot::state::backend::{Backend, BackendError, Trial, Uboot, UbootEnvironment, View};
+use gg_boot::state::device::{Kind, uboot};
 use gg_boot::state::uboot::{Copy, Form, encode, parse_config};
 use gg_boot::state::variables::Variables;
 use gg_sys::sector::{Access, Sectors};
@@ -84,4 +85,26 @@ fn torn_copy_leaves_the_other_to_both() {
     assert_eq!(open(&config).read().unwrap().trial, None);
     open(&config).set_trial(Slot::B, 1).unwrap();
     assert_eq!(run("fw_printenv", &["-c", &config, "-n", "BOOT_B_LEFT"]).trim(), "1");
+}
+
+#[test]
+fn environment_that_was_never_saved_is_begun_with_all_that_uboot_knows_or_not_at_all() {
+    if !has("fw_printenv", "libubootenv-tool") {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let config = disk(scratch.path(), 2);
+    let image = scratch.path().join("disk.img");
+    let blank = vec![0xff; 0x8000];
+    fs::write(&image, &blank).unwrap();
+    let open = || uboot(Kind::Uboot, Path::new(&config), Path::new("")).unwrap();
+    assert_eq!(open().read().unwrap(), View::LOST);
+    for refused in [open().set_trial(Slot::B, 3), open().set_confirmed(Slot::A), open().forget_failed()] {
+        assert!(matches!(refused, Err(BackendError::NoEnvironment)), "{refused:?}");
+    }
+    assert_eq!(fs::read(&image).unwrap(), blank, "U-Boot would take a few variables for all there are");
+    fs::write(scratch.path().join("u-boot-initial-env"), "bootcmd=run it; a=b\nbootdelay=0\nempty=\n").unwrap();
+    open().set_trial(Slot::B, 3).unwrap();
+    let print = |name: &str| run("fw_printenv", &["-c", &config, "-n", name]).trim().to_owned();
+    assert_eq!(["bootcmd", "bootdelay", "BOOT_ORDER"].map(print), ["run it; a=b", "0", "B A"]);
 }

@@ -6,7 +6,7 @@
 # The shell is dash: that of BusyBox prefers its own `poweroff`, which is not for systemd.
 
 fetch_init() {
-	unpacked "$packages/$arch-systemd" "$debian" dash systemd systemd-sysv systemd-resolved udev dbus dbus-bin dbus-daemon \
+	unpacked "$packages-systemd" "$debian" dash systemd systemd-sysv systemd-resolved udev dbus dbus-bin dbus-daemon \
 		dbus-system-bus-common mount libacl1 libapparmor1 libargon2-1 libaudit1 libblkid1 libc6 libcap-ng0 libcap2 \
 		libcrypt1 libcryptsetup12 libdbus-1-3 libdevmapper1.02.1 libexpat1 libfdisk1 libffi8 libgcc-s1 libgcrypt20 \
 		libgpg-error0 libip4tc2 libjson-c5 libkmod2 liblz4-1 liblzma5 libmount1 libp11-kit0 libpam0g libpcre2-8-0 \
@@ -14,7 +14,7 @@ fetch_init() {
 }
 
 add_init() {
-	cp -R --preserve=mode,links "$packages/$arch-systemd/tree/." "$slot/"
+	cp -R --preserve=mode,links "$packages-systemd/tree/." "$slot/"
 	# A device shows no translations, and has no keyboards and mice to know by name.
 	rm -rf "$slot/usr/share/locale" "$slot/usr/share/bash-completion" "$slot/usr/share/zsh" "$slot/usr/share/lintian" \
 		"$slot/usr/share/gdb" "$slot/usr/lib/udev/hwdb.d" "$slot/usr/lib/systemd/catalog" "$slot/usr/share/initramfs-tools" \

@@ -40,7 +40,7 @@ mod with_updates {
             Some(SystemUpdates::new(trials, self.handle.clone()))
         }
 
-        /// Begins the checks if this boot is a trial.
+        /// All doors are open: begins the checks if this boot is a trial, else the boot went well.
         pub(crate) fn spawn(self, supervisor: &supervisor::Handle) -> Over {
             let Beginning { trials, boot } = self.beginning;
             // There is no link to the cloud yet; when there is, its state goes here.
@@ -50,7 +50,12 @@ mod with_updates {
                     let neighbours = Neighbours { trials, supervisor: supervisor.clone(), link, seat: self.seat };
                     Over { trials: None, handle: self.handle, task: Some(health::spawn(trial, neighbours)) }
                 }
-                (_, trials) => Over { trials, handle: self.handle, task: None },
+                (_, trials) => {
+                    if let Some(trials) = &trials {
+                        health::tell_good_boot(trials.clone());
+                    }
+                    Over { trials, handle: self.handle, task: None }
+                }
             }
         }
     }

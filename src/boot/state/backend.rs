@@ -108,6 +108,8 @@ pub enum BackendError {
     Grubenv(&'static str, #[source] GrubenvError),
     #[error("the environment of U-Boot cannot hold it")]
     Uboot(#[source] UbootError),
+    #[error("no copy of U-Boot's environment is whole; `saveenv` there, or its defaults in /etc/u-boot-initial-env")]
+    NoEnvironment,
     #[error("{0} is not a file that can be overwritten in place")]
     Moves(&'static str),
     #[error("cannot keep it in the record")]

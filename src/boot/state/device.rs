@@ -21,7 +21,7 @@ use super::medium::SECTOR;
 use super::ring::Ring;
 use super::slots::Slots;
 use super::store::Store;
-use super::uboot::parse_config;
+use super::uboot::{parse_config, parse_initial};
 
 /// What keeps the state of the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +64,11 @@ impl Kind {
             Self::BootcountFile => "bootcount-file",
             Self::InitSwitch => "init-switch",
         }
+    }
+
+    /// Whether its script takes a try from the confirmed slot, too, and must hear of each boot that went well.
+    pub fn counts_each_boot(self) -> bool {
+        matches!(self, Self::GrubRauc | Self::Uboot)
     }
 }
 
@@ -146,6 +151,10 @@ pub fn uboot(kind: Kind, config: &Path, map: &Path) -> Result<Box<dyn Backend>, 
     let size = places[0].size;
     let opened = places.into_iter().map(|place| Ok((open_sectors(Path::new(&place.device))?, place.offset)));
     let environment = UbootEnvironment::new(opened.collect::<Result<_, OpenError>>()?, size).locked(Path::new(LOCK));
+    let environment = match read(&config.with_file_name(INITIAL)) {
+        Ok(text) => environment.beginning_as(parse_initial(&text)),
+        Err(_) => environment,
+    };
     if kind == Kind::UbootMap {
         let map = Map::parse(&read(map)?).map_err(|cause| OpenError::Map(map.to_owned(), cause))?;
         return Ok(Box::new(UbootMap::new(environment, map)));
@@ -154,6 +163,8 @@ pub fn uboot(kind: Kind, config: &Path, map: &Path) -> Result<Box<dyn Backend>, 
 }
 
 const FW_ENV_CONFIG: &str = "/etc/fw_env.config";
+/// Beside it, optional: what U-Boot was built with, as its `make u-boot-initial-env` writes it.
+const INITIAL: &str = "u-boot-initial-env";
 const BOOT_MAP: &str = "/etc/greengrass/boot.map";
 
 /// A block of most file systems, so that a copy shares none with anything else.

@@ -132,6 +132,15 @@ pub fn parse_config(text: &str) -> Result<Vec<Place>, UbootError> {
     }
 }
 
+/// Reads the environment that U-Boot was built with: `name=value`, one a line.
+pub fn parse_initial(text: &str) -> Variables {
+    let mut variables = Variables::default();
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        variables.set(name, value);
+    }
+    variables
+}
+
 /// Larger environments are not made.
 const LAWFUL_SIZES: std::ops::RangeInclusive<usize> = 64..=1024 * 1024;
 

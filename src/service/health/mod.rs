@@ -114,6 +114,15 @@ pub fn spawn(trial: Box<OnTrial>, neighbours: Neighbours) -> JoinHandle<()> {
     tokio::spawn(task::run(trial, neighbours))
 }
 
+/// Tells a boot loader that counts each boot that this one went well; others are told nothing. Begins it only: nobody waits.
+pub fn tell_good_boot(trials: Trials) {
+    drop(spawn_blocking(move || {
+        if let Err(error) = trials.tell_good_boot() {
+            tracing::error!(error = %Report(&error), "The boot loader cannot be told that the boot went well.");
+        }
+    }));
+}
+
 /// Notes, before the components are stopped, which of them do not run: an update must not be given up for those.
 pub async fn note_hopeless(trials: Trials, supervisor: &supervisor::Handle) {
     let Ok(components) = supervisor.components().await else { return };

@@ -55,6 +55,11 @@ impl Device {
         Ok(Self { booted, kind, place, slots, layout, data })
     }
 
+    /// Who keeps which slot boots, without opening anything.
+    pub fn boot_loader(settings: &Settings) -> Result<Kind, DeviceError> {
+        Signs::read()?.kind(settings)
+    }
+
     /// The slot that runs.
     pub fn booted(&self) -> Slot {
         self.booted

@@ -27,6 +27,7 @@ use crate::base::report::Report as ErrorReport;
 use crate::boot::places::{self, label};
 use crate::boot::report::{Outcome, Report};
 use crate::boot::slot::Slot;
+use crate::boot::state::device::Kind;
 use crate::boot::state::machine::Phase;
 use crate::boot::state::record::Reason;
 use crate::boot::state::slots::{Moment, SlotsError, Status, Then};
@@ -165,6 +166,25 @@ impl Trials {
             change(device.slots(), device.data(), Change::Rollback(Reason::Health), now())?;
         }
         Ok(true)
+    }
+
+    /// An ordinary boot went well. Of this a boot loader that counts each one must hear, or it leaves the slot after a few.
+    pub fn tell_good_boot(&self) -> Result<(), TrialError> {
+        let settings = self.settings()?;
+        if !Device::boot_loader(&settings).is_ok_and(Kind::counts_each_boot) || !has_state(&settings)? {
+            return Ok(());
+        }
+        let _lock = lock(&settings, "good boot")?;
+        let device = Device::open(&settings)?;
+        match device.slots().status() {
+            Ok(Status { phase: Phase::Idle | Phase::Writing(_) | Phase::Valid(_), booted, record, view })
+                if view.spent && booted == record.ok =>
+            {
+                Ok(device.slots().confirm(now())?)
+            }
+            Ok(_) | Err(SlotsError::NoRecord) => Ok(()),
+            Err(cause) => Err(cause.into()),
+        }
     }
 
     /// What became of the update that this deployment brought.

@@ -3,6 +3,9 @@
 //! A write goes to the copy that is not in use and takes effect with its flag and checksum; where there is one copy
 //! alone, a cut during the write loses it, and U-Boot starts with its built-in one. The script takes one from `LEFT`
 //! before each boot, of a confirmed slot, too. Which one is confirmed stands beside it in two variables of ours.
+//!
+//! An environment is everything U-Boot knows, its commands too: one that was never saved is not begun here with a few
+//! variables, because U-Boot would take it for all there is, and stand still.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,8 @@ pub struct UbootEnvironment<M> {
     size: usize,
     /// Held while it is read and written, as `fw_setenv` holds it.
     lock: Option<PathBuf>,
+    /// What U-Boot has when no copy is whole.
+    initial: Option<Variables>,
 }
 
 /// What `fw_printenv` and `fw_setenv` lock.
@@ -31,12 +36,17 @@ pub const LOCK: &str = "/var/lock/fw_printenv.lock";
 impl<M: Medium> UbootEnvironment<M> {
     /// Each place is a medium and an offset on it.
     pub fn new(places: Vec<(M, u64)>, size: usize) -> Self {
-        Self { places, size, lock: None }
+        Self { places, size, lock: None, initial: None }
     }
 
     /// With the lock of U-Boot's own tools.
     pub fn locked(self, lock: &Path) -> Self {
         Self { lock: Some(lock.to_owned()), ..self }
+    }
+
+    /// With what to begin one that is not there.
+    pub fn beginning_as(self, initial: Variables) -> Self {
+        Self { initial: Some(initial), ..self }
     }
 
     fn form(&self) -> Form {
@@ -84,7 +94,8 @@ impl<M: Medium> UbootEnvironment<M> {
             Some(_) => (second, 0),
             None => (None, 0),
         };
-        let mut variables = old.as_ref().map(|copy| copy.variables.clone()).unwrap_or_default();
+        let found = old.as_ref().map(|copy| &copy.variables).or(self.initial.as_ref());
+        let mut variables = found.ok_or(BackendError::NoEnvironment)?.clone();
         change(&mut variables);
         if old.as_ref().is_some_and(|old| same(&old.variables, &variables)) {
             return Ok(());

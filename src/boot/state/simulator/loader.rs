@@ -21,8 +21,10 @@ pub enum Loader {
     Grub,
     /// The script of RAUC's manual.
     GrubRauc,
-    /// RAUC's script for U-Boot, with a redundant environment.
+    /// `init/image/uboot.cmd`, with a redundant environment.
     Uboot,
+    /// RAUC's script, with the same.
+    UbootRauc,
     /// GRUB's `gptprio`, or the firmware of ChromeOS.
     Gpt,
     /// U-Boot with `CONFIG_BOOTCOUNT_FS` and the script of `backend/bootcount_file.rs`.
@@ -32,20 +34,20 @@ pub enum Loader {
 }
 
 impl Loader {
-    pub const ALL: [Self; 6] =
-        [Self::Grub, Self::GrubRauc, Self::Uboot, Self::Gpt, Self::BootcountFile, Self::InitSwitch];
+    pub const ALL: [Self; 7] =
+        [Self::Grub, Self::GrubRauc, Self::Uboot, Self::UbootRauc, Self::Gpt, Self::BootcountFile, Self::InitSwitch];
 
     /// How many tries it can give.
     pub(crate) fn counts_to(self) -> u8 {
         match self {
             Self::GrubRauc => 1,
-            Self::Grub | Self::Uboot | Self::Gpt | Self::BootcountFile | Self::InitSwitch => 3,
+            Self::Grub | Self::Uboot | Self::UbootRauc | Self::Gpt | Self::BootcountFile | Self::InitSwitch => 3,
         }
     }
 
     /// Then it writes at each, too.
     pub fn counts_each_boot(self) -> bool {
-        matches!(self, Self::GrubRauc | Self::Uboot)
+        matches!(self, Self::GrubRauc | Self::Uboot | Self::UbootRauc)
     }
 
     pub(crate) fn first_environment(self) -> Vec<[u8; SECTOR]> {
@@ -75,7 +77,7 @@ impl Loader {
                 variables.set("gg_ok", name(ok));
                 variables.set("gg_try", name(trial));
             }
-            Self::Uboot => {
+            Self::Uboot | Self::UbootRauc => {
                 let first = trial.or(ok);
                 variables.set("BOOT_ORDER", if first == Some(Slot::B) { "B A" } else { "A B" });
                 variables.set("BOOT_A_LEFT", "3");
@@ -120,7 +122,7 @@ impl Loader {
             Self::Gpt | Self::BootcountFile => {
                 self.table([bits(noise[0]), bits(noise[1])], [noise[2], noise[3], noise[4], noise[5]])
             }
-            Self::Grub | Self::GrubRauc | Self::Uboot | Self::InitSwitch => vec![noise; 2],
+            Self::Grub | Self::GrubRauc | Self::Uboot | Self::UbootRauc | Self::InitSwitch => vec![noise; 2],
         }
     }
 
@@ -139,7 +141,7 @@ impl Loader {
         match self {
             Self::Grub => Box::new(Grub::new(environment())),
             Self::GrubRauc => Box::new(GrubRauc::new(environment())),
-            Self::Uboot => Box::new(Uboot::new(uboot(disk))),
+            Self::Uboot | Self::UbootRauc => Box::new(Uboot::new(uboot(disk))),
             Self::Gpt => Box::new(Gpt::new(table(disk))),
             Self::BootcountFile => {
                 let file = CountFile::at(disk.region(COUNT), 0);
@@ -155,6 +157,7 @@ impl Loader {
             Self::Grub => start_grub(disk),
             Self::GrubRauc => start_grub_rauc(disk),
             Self::Uboot => start_uboot(disk),
+            Self::UbootRauc => start_uboot_rauc(disk),
             Self::Gpt => start_gpt(disk),
             Self::BootcountFile => start_bootcount_file(disk),
             Self::InitSwitch => choose(&store(disk)).ok().flatten().or(Some(Slot::A)),
@@ -247,47 +250,91 @@ fn uboot(disk: &Disk) -> UbootEnvironment<Region> {
     UbootEnvironment::new(places, SECTOR)
 }
 
-/// The first in order that has something left; one is taken away and saved, into the other copy.
-fn start_uboot(disk: &Disk) -> Option<Slot> {
-    let [first, second] = [0, 1].map(|copy| decode(&disk.sector(ENVIRONMENT + copy), Form::Redundant).ok());
-    let newest = newer(first.as_ref().map(|copy| copy.flag), second.as_ref().map(|copy| copy.flag));
-    let (copy, other) = match newest {
-        Some(0) => (first, 1),
-        _ => (second, 0),
-    };
-    // Nothing is whole: the environment that U-Boot was built with.
-    let Copy { flag, mut variables } = copy.unwrap_or(Copy { flag: 0, variables: Variables::default() });
-    for (name, value) in [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3"), ("BOOT_B_LEFT", "3")] {
-        if variables.text(name).is_none() {
-            variables.set(name, value);
+/// U-Boot's environment in its memory, and where it is saved next.
+struct Saved {
+    copy: Copy,
+    target: usize,
+}
+
+impl Saved {
+    /// Where no copy is whole, it is the one that U-Boot was built with, of which the script makes this.
+    fn load(disk: &Disk) -> Self {
+        let [first, second] = [0, 1].map(|copy| decode(&disk.sector(ENVIRONMENT + copy), Form::Redundant).ok());
+        let newest = newer(first.as_ref().map(|copy| copy.flag), second.as_ref().map(|copy| copy.flag));
+        let (copy, target) = match newest {
+            Some(0) => (first, 1),
+            _ => (second, 0),
+        };
+        let mut copy = copy.unwrap_or(Copy { flag: 0, variables: Variables::default() });
+        for (name, value) in [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3"), ("BOOT_B_LEFT", "3")] {
+            if copy.variables.text(name).is_none() {
+                copy.variables.set(name, value);
+            }
         }
+        Self { copy, target }
     }
-    let order = variables.text("BOOT_ORDER").unwrap_or_default().to_owned();
-    for name in order.split(' ') {
-        let (slot, left) = if name == "B" { (Slot::B, "BOOT_B_LEFT") } else { (Slot::A, "BOOT_A_LEFT") };
-        let count = variables.text(left).and_then(|text| text.parse::<u8>().ok()).unwrap_or(0);
-        if count == 0 {
+
+    fn save(&mut self, disk: &Disk) -> Option<()> {
+        self.copy.flag = self.copy.flag.wrapping_add(1);
+        let bytes = encode(&self.copy, SECTOR, Form::Redundant).unwrap_or_default();
+        disk.write_sector(ENVIRONMENT + self.target, *bytes.as_chunks::<SECTOR>().0.first()?);
+        disk.flush();
+        self.target = 1 - self.target;
+        Some(())
+    }
+
+    /// The slots in order, each with what it has left.
+    fn order(&self) -> Vec<(Slot, &'static str, u8)> {
+        let text = |name| self.copy.variables.text(name);
+        let known = |name| match name {
+            "A" => Some((Slot::A, "BOOT_A_LEFT")),
+            "B" => Some((Slot::B, "BOOT_B_LEFT")),
+            _ => None,
+        };
+        let left = |name| text(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let names = text("BOOT_ORDER").unwrap_or_default().split(' ');
+        names.filter_map(known).map(|(slot, name)| (slot, name, left(name))).collect()
+    }
+}
+
+/// `init/image/uboot.cmd`, line by line: the first in order that has something left and can be loaded; one is taken away
+/// and saved before. Then the confirmed one, and then the other.
+fn start_uboot(disk: &Disk) -> Option<Slot> {
+    let mut saved = Saved::load(disk);
+    for (slot, name, left) in saved.order() {
+        if !(1..=9).contains(&left) {
             continue;
         }
-        variables.set(left, &(count - 1).to_string());
-        let saved = Copy { flag: flag.wrapping_add(1), variables: variables.clone() };
-        let bytes = encode(&saved, SECTOR, Form::Redundant).unwrap_or_default();
-        disk.write_sector(ENVIRONMENT + other, *bytes.as_chunks::<SECTOR>().0.first()?);
-        disk.flush();
+        saved.copy.variables.set(name, &(left - 1).to_string());
+        saved.save(disk)?;
         if loadable(disk, slot).is_some() {
             return Some(slot);
         }
-        // The script resets the board.
-        return None;
     }
-    // No tries are left: the script gives each slot three again, and resets.
-    variables.set("BOOT_A_LEFT", "3");
-    variables.set("BOOT_B_LEFT", "3");
-    let saved = Copy { flag: flag.wrapping_add(1), variables };
-    let bytes = encode(&saved, SECTOR, Form::Redundant).unwrap_or_default();
-    disk.write_sector(ENVIRONMENT + other, *bytes.as_chunks::<SECTOR>().0.first()?);
-    disk.flush();
-    None
+    let ok = saved.copy.variables.text("gg_ok").and_then(Slot::parse);
+    for (slot, name) in [(Slot::A, "BOOT_A_LEFT"), (Slot::B, "BOOT_B_LEFT")] {
+        if ok != Some(slot.other()) {
+            saved.copy.variables.set(name, "3");
+        }
+    }
+    saved.save(disk)?;
+    let ok = ok.unwrap_or(Slot::A);
+    [ok, ok.other()].into_iter().find(|slot| loadable(disk, *slot).is_some())
+}
+
+/// The first in order that has something left; one is taken away and saved. What cannot be loaded resets the board.
+fn start_uboot_rauc(disk: &Disk) -> Option<Slot> {
+    let mut saved = Saved::load(disk);
+    let Some((slot, name, left)) = saved.order().into_iter().find(|(_, _, left)| *left > 0) else {
+        // No tries are left: the script gives each slot three again, and resets.
+        saved.copy.variables.set("BOOT_A_LEFT", "3");
+        saved.copy.variables.set("BOOT_B_LEFT", "3");
+        saved.save(disk)?;
+        return None;
+    };
+    saved.copy.variables.set(name, &(left - 1).to_string());
+    saved.save(disk)?;
+    loadable(disk, slot).map(|_| slot)
 }
 
 /// The table's first sector would be the one before it, which is the record's and is never looked at.

@@ -150,6 +150,38 @@ fn trial_that_hung_tells_that_its_tries_are_spent() {
 }
 
 #[test]
+fn boot_loader_that_counts_each_boot_hears_of_a_good_one() {
+    let disk = Disk::new();
+    let spent = |name: &str| {
+        let bytes = fs::read(disk.path("grubenv")).unwrap();
+        grubenv::decode(bytes.first_chunk().unwrap()).unwrap().text(name) == Some("1")
+    };
+    let boot = |slot, loader: &str| {
+        let trials = disk.boot(slot, "");
+        let conf = disk.path("ota.conf");
+        let text = fs::read_to_string(&conf).unwrap().replace("bootloader=grub\n", &format!("bootloader={loader}\n"));
+        fs::write(conf, text).unwrap();
+        trials
+    };
+    let mut variables = Variables::default();
+    for (name, value) in
+        [("ORDER", "A B"), ("A_OK", "1"), ("A_TRY", "1"), ("B_OK", "1"), ("B_TRY", "1"), ("gg_ok", "a")]
+    {
+        variables.set(name, value);
+    }
+    fs::write(disk.path("grubenv"), grubenv::encode(&variables).unwrap()).unwrap();
+    boot(Slot::A, "grub").tell_good_boot().unwrap();
+    assert!(spent("A_TRY"), "the one that does not count is told nothing");
+    let trials = boot(Slot::A, "grub-rauc");
+    trials.tell_good_boot().unwrap();
+    assert!(!spent("A_TRY") && spent("B_TRY"));
+    // An update that waits for its trial goes on waiting.
+    disk.install(&trials, None);
+    trials.tell_good_boot().unwrap();
+    assert!(matches!(disk.device(&trials).slots().status().unwrap().phase, Phase::Armed(Slot::B, _)));
+}
+
+#[test]
 fn update_that_is_called_off_is_no_success() {
     let disk = Disk::new();
     let trials = disk.boot(Slot::A, "");
