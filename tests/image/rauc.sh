@@ -5,12 +5,14 @@
 # BusyBox, this machine's own rauc and dbus-daemon with their libraries. Slots are disks that are looked at from outside.
 # The log of the last run stays in target/rauc.
 #
+# RAUC_ROOT  another Debian's tree, whose rauc it is then, such as target/rauc-newer/sid of tests/ota/rauc-newer.sh
+#
 # shellcheck disable=SC2012,SC2016 # names without spaces; what is in single quotes, the machine expands
 set -eu
 cd "$(dirname "$0")/../.."
 
 program=${GREENGRASS_BINARY:-$(ls target/dist/x86_64-unknown-linux-musl/greengrass target/debug/greengrass 2>/dev/null | head -n 1)}
-work=target/rauc
+work=target/rauc${RAUC_ROOT:+-$(basename "$RAUC_ROOT")}
 # Seconds; it takes some 20 on an idle machine.
 patience=${PATIENCE:-400}
 # Bytes of the image, and of a slot.
@@ -47,10 +49,11 @@ bundle() {
 
 # take PROGRAM: with what it is linked to.
 take() {
-	file=$(command -v "$1") || fail "$1 is missing: make setup"
-	for path in "$file" $(ldd "$file" | grep -o '/[^ ]*'); do
+	root=${RAUC_ROOT:-}
+	if [ -n "$root" ]; then file=/usr/bin/$1; else file=$(command -v "$1") || fail "$1 is missing: make setup"; fi
+	for path in "$file" $(${root:+chroot "$root"} ldd "$file" | grep -o '/[^ ]*'); do
 		mkdir -p "$work/tree$(dirname "$path")"
-		cp -L "$path" "$work/tree$path"
+		cp -L "$root$path" "$work/tree$path"
 	done
 }
 
