@@ -389,6 +389,13 @@ status() {
 		ok "the hash of info is that of the slot in status" || bad "the hash of info is not in status"
 }
 
+# rauc installs ours, which takes a kernel with device-mapper.
+machine() {
+	RAUC_ROOT=$root GREENGRASS_BINARY=$program tests/image/rauc.sh >"$work/machine" 2>&1 && ok "rauc installed bundles of ours in QEMU" ||
+		bad "in QEMU: $(tail -n 1 "$work/machine")"
+	cat "$work/machine" >>"$log"
+}
+
 files() {
 	(
 		cd "$work" || exit
@@ -438,6 +445,7 @@ for suite in ${SUITES:-trixie sid}; do
 	ours_all
 	leave
 	loop=
+	machine
 done
 say "$passed checks passed, $failed failed"
 exit $((failed > 0))
