@@ -41,24 +41,26 @@ fn slot_is_old_or_nothing_or_whole_after_every_fault() {
     let Some(ground) = Ground::new() else { return };
     for (id, what, fault) in FAULTS {
         let seed = matrix::seed();
-        let (mut row, mut random) = (Row::new(id, what, seed), Random::new(seed));
-        for _ in 0..matrix::wanted().unwrap_or(12) {
-            row.case(fault(&ground, &mut random));
-        }
+        let mut row = Row::new(id, what, seed);
+        // Who is stopped takes no processor.
+        let jobs = if what.starts_with("SIGSTOP") { 50 } else { matrix::jobs() };
+        row.run(matrix::wanted().unwrap_or(12), jobs, |case| {
+            fault(&ground.seat(case), &mut Random::new(seed ^ ((case + 1) << 20)))
+        });
         row.end();
     }
     ground.out_of_memory();
     matrix::verdict();
 }
 
-type Fault = fn(&Ground, &mut Random) -> Result<(), String>;
+type Fault = fn(&Seat<'_>, &mut Random) -> Result<(), String>;
 
 const FAULTS: [(&str, &str, Fault); 5] = [
-    ("X4", "kill -9 at any time", Ground::killed),
-    ("X4", "SIGSTOP at any time, then SIGCONT", Ground::stopped),
-    ("X5", "a bit of the bundle flipped", Ground::damaged),
-    ("X5", "the bundle cut short", Ground::truncated),
-    ("X8", "writes fail behind any byte", Ground::without_room),
+    ("X4", "kill -9 at any time", |seat, random| seat.killed(random)),
+    ("X4", "SIGSTOP at any time, then SIGCONT", |seat, random| seat.stopped(random)),
+    ("X5", "a bit of the bundle flipped", |seat, random| seat.damaged(random)),
+    ("X5", "the bundle cut short", |seat, random| seat.truncated(random)),
+    ("X8", "writes fail behind any byte", |seat, random| seat.without_room(random)),
 ];
 
 /// A bundle, who is trusted with it, and a slot with something old in it.
@@ -110,25 +112,66 @@ impl Ground {
         let old = vec![0xee; SIZE.next_multiple_of(4096)];
         let mut ground = Self { bundle: bundle.into(), image, old, folder, uncut: Duration::ZERO };
         let start = Instant::now();
-        assert!(ground.install(&ground.bundle, None), "the bundle is not installed");
+        let seat = ground.seat(0);
+        assert!(seat.install(&ground.bundle, None), "the bundle is not installed");
+        drop(seat);
         ground.uncut = start.elapsed();
         Some(ground)
     }
 
-    fn slot(&self) -> PathBuf {
-        self.folder.path().join("slot")
+    fn seat(&self, case: u64) -> Seat<'_> {
+        Seat { ground: self, slot: self.folder.path().join(format!("slot-{case}")) }
+    }
+
+    /// X4: the kernel kills it, as soon as it has more memory than this.
+    fn out_of_memory(&self) {
+        let seed = matrix::seed();
+        let (mut row, mut random) = (Row::new("X4", "killed for want of memory", seed), Random::new(seed));
+        let Some(group) = MemoryGroup::new() else { return };
+        let (seat, mut killed) = (self.seat(0), 0);
+        for _ in 0..matrix::wanted().unwrap_or(12) {
+            group.limit((256 + random.next() % 6_000) << 10);
+            let inner = seat.command(&self.bundle, None);
+            let mut command = group.command();
+            command.arg(inner.get_program()).args(inner.get_args());
+            let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            killed += u32::from(ended.signal() == Some(9));
+            row.case(seat.judge(Some(ended.success())));
+        }
+        println!("X4: {killed} were killed for want of memory");
+        assert!(killed > 0, "no limit was too low for it");
+        row.end();
+    }
+}
+
+/// A slot of its own, so that several are installed at once.
+struct Seat<'a> {
+    ground: &'a Ground,
+    slot: PathBuf,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.slot);
+        let _ = fs::remove_file(self.damaged_bundle());
+    }
+}
+
+impl Seat<'_> {
+    fn damaged_bundle(&self) -> PathBuf {
+        self.slot.with_extension("damaged")
     }
 
     /// Into an old slot; `limit` is the longest file that it may write, in blocks of 512 bytes.
     fn command(&self, bundle: &Path, limit: Option<usize>) -> Command {
-        fs::write(self.slot(), &self.old).unwrap();
-        let slot = format!("rootfs={}", self.slot().display());
+        fs::write(&self.slot, &self.ground.old).unwrap();
+        let slot = format!("rootfs={}", self.slot.display());
         // Ignored, the signal becomes an error of the write.
         let limit = limit.map_or("unlimited".to_owned(), |blocks| blocks.to_string());
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &limit]);
         command.args([env!("CARGO_BIN_EXE_greengrass"), "ota", "install", "--conf"]);
-        command.arg(self.folder.path().join("ota.conf")).args(["--slot", &slot]).arg(bundle);
+        command.arg(self.ground.folder.path().join("ota.conf")).args(["--slot", &slot]).arg(bundle);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -138,22 +181,22 @@ impl Ground {
     }
 
     fn killed(&self, random: &mut Random) -> Result<(), String> {
-        let mut child = self.command(&self.bundle, None).spawn().unwrap();
-        sleep(self.uncut.mul_f64(random.share() * 1.1));
+        let mut child = self.command(&self.ground.bundle, None).spawn().unwrap();
+        sleep(self.ground.uncut.mul_f64(random.share() * 1.1));
         child.kill().unwrap();
         child.wait().unwrap();
         self.judge(None)
     }
 
     fn stopped(&self, random: &mut Random) -> Result<(), String> {
-        let mut child = self.command(&self.bundle, None).spawn().unwrap();
-        sleep(self.uncut.mul_f64(random.share() * 1.1));
+        let mut child = self.command(&self.ground.bundle, None).spawn().unwrap();
+        sleep(self.ground.uncut.mul_f64(random.share() * 1.1));
         let signal = |name: &str| {
             Command::new("kill").args([name, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap()
         };
         // It may have ended before.
         signal("-STOP");
-        sleep(Duration::from_millis(50));
+        sleep(if matrix::wanted().is_some() { Duration::from_secs(60) } else { Duration::from_millis(50) });
         signal("-CONT");
         let ended = child.wait().unwrap();
         self.judge(Some(ended.success()))?;
@@ -184,53 +227,33 @@ impl Ground {
 
     fn without_room(&self, random: &mut Random) -> Result<(), String> {
         let blocks = random.next() as usize % (SIZE / 512);
-        if self.install(&self.bundle, Some(blocks)) {
+        if self.install(&self.ground.bundle, Some(blocks)) {
             return Err(format!("it wrote more than {blocks} blocks"));
         }
         self.judge(Some(false))
     }
 
-    /// X4: the kernel kills it, as soon as it has more memory than this.
-    fn out_of_memory(&self) {
-        let seed = matrix::seed();
-        let (mut row, mut random) = (Row::new("X4", "killed for want of memory", seed), Random::new(seed));
-        let Some(group) = MemoryGroup::new() else { return };
-        let mut killed = 0;
-        for _ in 0..matrix::wanted().unwrap_or(12).min(100) {
-            group.limit((256 + random.next() % 6_000) << 10);
-            let inner = self.command(&self.bundle, None);
-            let mut command = group.command();
-            command.arg(inner.get_program()).args(inner.get_args());
-            let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-            killed += u32::from(ended.signal() == Some(9));
-            row.case(self.judge(Some(ended.success())));
-        }
-        println!("X4: {killed} were killed for want of memory");
-        assert!(killed > 0, "no limit was too low for it");
-        row.end();
-    }
-
     fn copied(&self) -> PathBuf {
-        let path = self.folder.path().join("damaged");
-        fs::copy(&self.bundle, &path).unwrap();
+        let path = self.damaged_bundle();
+        fs::copy(&self.ground.bundle, &path).unwrap();
         path
     }
 
     /// O1 and O5. `succeeded` is what the program said, where it could.
     fn judge(&self, succeeded: Option<bool>) -> Result<(), String> {
-        let slot = fs::read(self.slot()).unwrap();
-        let is_whole = slot.get(..SIZE) == Some(&self.image[..]);
+        let slot = fs::read(&self.slot).unwrap();
+        let is_whole = slot.get(..SIZE) == Some(&self.ground.image[..]);
         // Cut off while the beginning was wiped, nothing else has changed yet.
         let wiped = slot.iter().take_while(|byte| **byte == 0).count();
-        let is_nothing = wiped >= FIRST || slot[wiped..] == self.old[wiped..];
+        let is_nothing = wiped >= FIRST || slot[wiped..] == self.ground.old[wiped..];
         if !is_whole && !is_nothing {
             return Err("a slot with a beginning is not whole".to_owned());
         }
         if succeeded == Some(true) && !is_whole {
             return Err("it said that it succeeded".to_owned());
         }
-        let again = self.install(&self.bundle, None);
-        let whole = fs::read(self.slot()).unwrap().get(..SIZE) == Some(&self.image[..]);
+        let again = self.install(&self.ground.bundle, None);
+        let whole = fs::read(&self.slot).unwrap().get(..SIZE) == Some(&self.ground.image[..]);
         if again && whole { Ok(()) } else { Err("the next installation failed".to_owned()) }
     }
 }

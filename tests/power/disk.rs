@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use greengrass::boot::slot::Slot;
 use greengrass::boot::state::backend::{Backend, Grub, GrubEnvironment, View};
+use greengrass::boot::state::machine::Candidate;
 use greengrass::boot::state::medium::{Medium, SECTOR};
 use greengrass::boot::state::ring::Ring;
 use greengrass::boot::state::slots::Slots;
@@ -52,6 +53,13 @@ impl Disk {
 
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Writes what is laid over the file into it.
+    pub fn keep(&self) {
+        for (sector, bytes) in self.over.take() {
+            self.file.write_all_at(&bytes, sector * SECTOR as u64).unwrap();
+        }
     }
 
     /// Replaces what is laid over the file.
@@ -103,6 +111,12 @@ impl Disk {
     pub fn part(self: &Rc<Self>, label: &str) -> Part {
         Part { disk: self.clone(), at: self.place(label).0 }
     }
+}
+
+/// An update that nobody else means.
+pub fn candidate() -> Candidate {
+    let version = "another".to_owned();
+    Candidate { version, manifest: [9; 32], transaction: 99, level: 0, floor: 0, key_epoch: u32::MAX }
 }
 
 /// A partition.

@@ -67,6 +67,20 @@ pack_slot() {
 		rm "$tree/sbin/init"
 		ln -s "$([ "$fault" = init-exits ] && echo crashing-init || echo segfaulting-init)" "$tree/sbin/init"
 		;;
+	# A kernel panics when its first process ends, whatever options it has: here once the system is up.
+	panics)
+		rm "$tree/sbin/init"
+		printf '%s\n' '#!/bin/busybox sh' '/bin/busybox --install -s /bin' 'sh /test/life.sh' >"$tree/sbin/init"
+		chmod +x "$tree/sbin/init"
+		;;
+	# gg-init is the init, and supervises what hangs.
+	hangs-supervised)
+		cp "$binary" "$tree/sbin/gg-init"
+		ln -sf gg-init "$tree/sbin/init"
+		rm "$tree/usr/bin/greengrassd"
+		printf '%s\n' '#!/bin/busybox sh' '/bin/busybox --install -s /bin' 'exec sh /test/life.sh' >"$tree/usr/bin/greengrassd"
+		chmod +x "$tree/usr/bin/greengrassd"
+		;;
 	no-network) settings health-network=required health-network-deadline=1 ;;
 	unready) health_check 75 && settings health-deadline=1 ;;
 	unhealthy) health_check 1 ;;

@@ -59,9 +59,14 @@ obstruct() {
 
 trial() {
 	case $fault in
-	panics) echo c >/proc/sysrq-trigger ;;
+	# Who called this is the first process.
+	panics) daemon && sleep 2 && exit 1 ;;
 	# The watchdog is all that ends it.
 	hangs) sleep 100000 ;;
+	hangs-supervised)
+		echo "supervisor $(tr '\0' ' ' </proc/1/cmdline)"
+		sleep 100000
+		;;
 	crash-loop)
 		while :; do
 			daemon

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use greengrass::boot::slot::Slot;
 use crate::disk::Disk;
 
 /// Longer than any boot takes, however busy this machine is.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a device is made of: the files of `tests/power/ground.sh`.
 #[derive(Debug)]
@@ -61,9 +62,21 @@ impl Ground {
             update: PathBuf::new(),
             cache: "writeback",
             arguments: String::new(),
+            watchdog: 60,
             log: None,
             told: 0,
         }
+    }
+
+    /// A case on a device of its own, of which nothing is left where it went well.
+    pub fn case(&self, name: &str, case: impl FnOnce(Device) -> Result<(), String>) -> Result<(), String> {
+        let device = self.device(name);
+        let folder = device.folder.clone();
+        let outcome = case(device);
+        if outcome.is_ok() {
+            let _ = fs::remove_dir_all(folder);
+        }
+        outcome
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -88,6 +101,8 @@ pub struct Device {
     pub cache: &'static str,
     /// More arguments for the kernel.
     pub arguments: String,
+    /// Its watchdog's timeout in seconds. On a busy machine an emulated processor stands still for longer than a real one.
+    pub watchdog: u32,
     /// Where each write of a boot is kept.
     pub log: Option<PathBuf>,
     /// The highest mark that it said was synced.
@@ -100,6 +115,10 @@ pub enum Until {
     /// Not before the machine ends by itself.
     End,
     After(Duration),
+    /// After it has said the word of [`Boot::times`], so many times as long as this boot took to be up.
+    Within(&'static str, f64),
+    /// So long after the boot loader's block on the disk has this slot as confirmed, which is the first write of a commit.
+    Confirmed(Duration),
     /// Once the console says this, and so long after.
     Console(String, Duration),
     /// Before the first instruction, as a machine that hangs there and is reset.
@@ -113,15 +132,56 @@ pub struct Boot {
     pub words: String,
     pub console: String,
     pub was_cut: bool,
+    /// When it said `up`, `install` and `kept`.
+    times: [Option<Duration>; 3],
+}
+
+const TIMED: [&str; 3] = ["up", "install", "kept"];
+
+/// How long parts of a life take, in times of what the boot before them took to be up: this machine is slow now and then.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From its begin to the end of the machine.
+    pub install: f64,
+    /// From being up to being kept.
+    pub trial: f64,
+}
+
+/// As the last boots had it.
+static PACE: Mutex<Option<Pace>> = Mutex::new(None);
+
+pub fn pace() -> Pace {
+    PACE.lock().unwrap().unwrap_or(Pace { install: 1.0, trial: 1.0 })
 }
 
 impl Boot {
+    /// Of a boot that ended by itself.
+    fn teach(&self, end: Duration) {
+        let [up, install, kept] = self.times;
+        let Some(up) = up.map(|up| up.as_secs_f64()).filter(|up| *up > 0.0) else { return };
+        let mut pace = pace();
+        let learn = |known: &mut f64, time: Duration| *known = (*known + time.as_secs_f64() / up) / 2.0;
+        install.into_iter().for_each(|install| learn(&mut pace.install, end.saturating_sub(install)));
+        kept.into_iter().for_each(|kept| learn(&mut pace.trial, kept.saturating_sub(Duration::from_secs_f64(up))));
+        *PACE.lock().unwrap() = Some(pace);
+    }
+
+    /// How long it took to be up.
+    pub fn up(&self) -> Option<Duration> {
+        self.times[0]
+    }
+
     pub fn said(&self, word: &str) -> Option<&str> {
         self.words.lines().find_map(|line| line.strip_prefix(word)).map(str::trim)
     }
 }
 
 impl Device {
+    /// With another disk, as it is after a cut.
+    pub fn take_disk(&mut self, disk: &Path) {
+        fs::rename(disk, &self.disk).unwrap();
+    }
+
     pub fn open(&self) -> Rc<Disk> {
         Rc::new(Disk::open(&self.disk))
     }
@@ -154,8 +214,9 @@ impl Device {
             fs::write(file, "").unwrap();
         }
         let mut arguments = format!(
-            "console=ttyS0 quiet no_timer_check reboot=t panic=-1 watchdog_thresh=60 gg.unsettled=0 gg.watchdog=10 \
-             gg.loaded={} want={want} {}",
+            "console=ttyS0 quiet no_timer_check reboot=t panic=-1 watchdog_thresh=60 gg.unsettled=0 \
+             gg.watchdog={} gg.loaded={} want={want} {}",
+            self.watchdog,
             slot.name(),
             self.arguments
         );
@@ -166,12 +227,34 @@ impl Device {
         let mut machine = self.start(&arguments, &console, &words);
         let text = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).replace('\r', "");
         let mut seen = None;
-        let was_cut = loop {
+        let mut boot = Boot { slot: Some(slot), ..Boot::default() };
+        boot.was_cut = loop {
             if machine.0.try_wait().unwrap().is_some() {
                 break false;
             }
+            let now = start.elapsed();
+            let said = text(&words);
+            for (word, time) in TIMED.into_iter().zip(&mut boot.times) {
+                if time.is_none() && said.lines().any(|line| line.split(' ').next() == Some(word)) {
+                    *time = Some(now);
+                }
+            }
             match until {
+                Until::Within(word, times) => {
+                    let from = TIMED.iter().position(|timed| timed == word).and_then(|index| boot.times[index]);
+                    if from.zip(boot.up()).is_some_and(|(from, up)| now >= from + up.mul_f64(*times)) {
+                        break true;
+                    }
+                }
                 Until::After(limit) if start.elapsed() >= *limit => break true,
+                Until::Confirmed(more) => {
+                    if seen.is_none() && self.open().environment().ok == Some(slot) {
+                        seen = Some(Instant::now());
+                    }
+                    if seen.is_some_and(|seen| seen.elapsed() >= *more) {
+                        break true;
+                    }
+                }
                 Until::Console(word, more) => {
                     if seen.is_none() && text(&console).contains(word.as_str()) {
                         seen = Some(Instant::now());
@@ -187,8 +270,11 @@ impl Device {
             }
             sleep(Duration::from_millis(20));
         };
+        if !boot.was_cut {
+            boot.teach(start.elapsed());
+        }
         drop(machine);
-        let boot = Boot { slot: Some(slot), words: text(&words), console: text(&console), was_cut };
+        (boot.words, boot.console) = (text(&words), text(&console));
         self.remember(&boot)?;
         Ok(boot)
     }
@@ -235,7 +321,8 @@ impl Device {
 }
 
 /// Its power is cut when nobody holds it any more.
-struct Machine(Child);
+#[derive(Debug)]
+pub struct Machine(pub Child);
 
 impl Drop for Machine {
     fn drop(&mut self) {

@@ -4,17 +4,18 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use greengrass::boot::slot::Slot;
-use greengrass::boot::state::machine::{Candidate, Phase, Verdict};
+use greengrass::boot::state::machine::{Phase, Verdict};
 use greengrass::boot::state::medium::SECTOR;
 use greengrass::boot::state::slots::{Moment, Then};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, candidate};
 use crate::log::Operation;
+use crate::machine;
 use crate::matrix::Random;
 
 /// What was seen.
@@ -26,6 +27,8 @@ pub struct Report {
     /// Of them, those whose data were mended by `e2fsck` and looked into.
     pub by_fsck: u64,
     pub violations: Vec<String>,
+    /// Of them, disks to be booted.
+    pub disks: Vec<PathBuf>,
     /// Writes of the record, of the environment and of the ring.
     pub record: u64,
     pub environment: u64,
@@ -39,6 +42,8 @@ pub struct Effort {
     pub fsck_every: u64,
     /// Of so many writes of a slot, one is cut behind and torn.
     pub slot_every: usize,
+    /// Of so many states, the disk of one is kept, to be booted.
+    pub boot_every: u64,
     pub seed: u64,
 }
 
@@ -47,8 +52,7 @@ pub struct Effort {
 pub fn replay(base: &Path, log: &[Operation], scratch: &Path, synced: &[(&str, &str)], effort: Effort) -> Report {
     let copy = |name: &str| {
         let path = scratch.join(name);
-        let copied = Command::new("cp").arg("--sparse=always").args([base, &path]).status().unwrap();
-        assert!(copied.success());
+        machine::copy(base, &path);
         path
     };
     let (before, after) = (File::open(base).unwrap(), copy("after"));
@@ -103,9 +107,9 @@ struct Replay<'a> {
     other: HashMap<&'static str, Other>,
     environment_at: u64,
     /// A disk for GRUB's drivers, and the sectors in which it differs from the beginning.
-    grub: std::path::PathBuf,
+    grub: PathBuf,
     grub_has: HashSet<u64>,
-    data: std::path::PathBuf,
+    data: PathBuf,
     report: Report,
     random: Random,
     synced: &'a [(&'a str, &'a str)],
@@ -235,12 +239,27 @@ impl Replay<'_> {
         let verdict = self.judge(&over);
         self.disk.lay(HashMap::new());
         match verdict {
-            Ok(phase) => Some(phase),
+            Ok(phase) => {
+                if self.report.states.is_multiple_of(self.effort.boot_every) {
+                    self.keep(&over);
+                }
+                Some(phase)
+            }
             Err(why) => {
                 self.report.violations.push(format!("write {name}: {why}"));
                 None
             }
         }
+    }
+
+    fn keep(&mut self, over: &Over) {
+        let path = self.data.with_file_name(format!("state-{}.img", self.report.states));
+        machine::copy(&self.grub.with_file_name("now"), &path);
+        let file = File::options().write(true).open(&path).unwrap();
+        for (sector, bytes) in over {
+            file.write_all_at(bytes, sector * SECTOR as u64).unwrap();
+        }
+        self.report.disks.push(path);
     }
 
     fn judge(&mut self, over: &Over) -> Result<Phase, String> {
@@ -282,10 +301,7 @@ impl Replay<'_> {
             if matches!(slots.status()?.phase, Phase::Prepared(_) | Phase::Armed(..)) {
                 slots.cancel(3)?;
             }
-            let version = "another".to_owned();
-            let candidate =
-                Candidate { version, manifest: [9; 32], transaction: 99, level: 0, floor: 0, key_epoch: u32::MAX };
-            slots.plan_install(candidate, 3)?;
+            slots.plan_install(candidate(), 3)?;
             slots.mark_written(4)?;
             slots.arm(3, [0; 36], 5)
         };

@@ -50,6 +50,19 @@ fresh() {
 }
 slot_state() { target/debug/examples/slot-state "$disk" "$state" "$esp" "$@"; }
 garbage() { dd if=/dev/urandom of="$disk" bs=1M seek="$(offset "$1")" count=20 conv=notrunc status=none; }
+# spoil SLOT FILE: garbage of the same size is all that differs.
+spoil() {
+	rm -rf "$image/spoiled" "$image/spoiled.img"
+	dd if="$disk" of="$image/spoiled.img" bs=1M skip="$(offset "gg-$1")" count=96 status=none
+	unsquashfs -quiet -no-progress -no-xattrs -d "$image/spoiled" "$image/spoiled.img" >/dev/null
+	size=$(wc -c <"$image/spoiled/boot/$2")
+	head -c "$size" /dev/urandom >"$image/spoiled/boot/$2.new"
+	mv -f "$image/spoiled/boot/$2.new" "$image/spoiled/boot/$2"
+	rm "$image/spoiled.img"
+	mksquashfs "$image/spoiled" "$image/spoiled.img" -comp gzip -all-root -no-xattrs -no-progress -quiet >/dev/null
+	dd if="$image/spoiled.img" of="$disk" bs=1M seek="$(offset "gg-$1")" conv=notrunc status=none
+	rm -rf "$image/spoiled" "$image/spoiled.img"
+}
 environment() {
 	mcopy -n -o -i "$disk@@${esp}M" ::gg/grubenv "$image/slots.env"
 	grub-editenv "$image/slots.env" list | tr '\n' ' '
@@ -170,5 +183,44 @@ up garbage
 grep -q "grub: slot b does not boot" "$console" || fail "GRUB did not try slot b"
 loaded a
 expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+expect_status a 'slot b: bad'
+say "a confirmed slot whose kernel alone is garbage"
+fresh
+up first
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 3
+up trial
+slot_state b confirm
+spoil b vmlinuz
+up kernel-lost
+grep -q "grub: slot b does not boot" "$console" || fail "GRUB did not try slot b"
+loaded a
+expect_status a 'record: ok=a try=- reason=unreadable'
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+
+say "a slot on trial whose kernel alone is garbage"
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 3
+up kernel-garbage
+grep -q "grub: slot b does not boot" "$console" || fail "GRUB did not try slot b"
+loaded a
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+expect_status a 'slot b: bad'
+
+say "a slot on trial whose initramfs alone is garbage"
+fresh
+up first
+spoil b initramfs
+slot_state a install >/dev/null
+slot_state a written
+slot_state a arm 2
+# The kernel panics and starts the machine again, twice; then the tries are spent.
+up initramfs-garbage
+[ "$(grep -c "Kernel panic - not syncing" "$console")" = 2 ] || fail "the kernel of slot b did not panic twice"
+loaded a
+expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
+expect_status a 'record: ok=a try=- reason=tries-spent'
 expect_status a 'slot b: bad'
 say "all $passed checks passed in $boots boots"

@@ -50,6 +50,19 @@ impl Loader {
         matches!(self, Self::GrubRauc | Self::Uboot | Self::UbootRauc)
     }
 
+    /// Sectors of record and environment that an update may write, its own among them. From the second update on the other
+    /// slot boots until it is said that it must not.
+    pub(crate) fn most_writes(self) -> usize {
+        match self {
+            Self::Grub => 8,
+            Self::GrubRauc => 12,
+            Self::Uboot => 10,
+            Self::Gpt => 14,
+            Self::BootcountFile => 13,
+            Self::InitSwitch => 5,
+        }
+    }
+
     pub(crate) fn first_environment(self) -> Vec<[u8; SECTOR]> {
         self.environment(Some(Slot::A), None)
     }
