@@ -143,7 +143,7 @@ fn writes_of_an_update(ground: &Ground) {
 /// X2: of those states some, with the real programs, until the update is there.
 fn states_that_boot(ground: &Ground, disks: &[PathBuf], seed: u64) {
     let mut row = Row::new("X2", "disks as a cut left them, booted", seed);
-    let count = if matrix::wanted().is_some() { disks.len() } else { disks.len().min(2) };
+    let count = disks.len().min(matrix::wanted().map_or(2, |faults| faults as usize / 12).max(2));
     row.run(count as u64, matrix::jobs(), |case| {
         let disk = &disks[case as usize * disks.len() / count];
         let outcome = ground.case(&format!("state-{case}"), |mut device| {
@@ -175,7 +175,7 @@ fn device_survives_a_cut_while_grub_counts() {
 
 fn effort(seed: u64) -> Effort {
     match matrix::wanted() {
-        Some(faults) => Effort { fsck_every: 1, slot_every: 1, boot_every: (50 * 300 / faults.max(1)).max(50), seed },
+        Some(_) => Effort { fsck_every: 1, slot_every: 1, boot_every: 50, seed },
         None => Effort { fsck_every: 4, slot_every: 4, boot_every: 60, seed },
     }
 }
@@ -216,15 +216,21 @@ fn cuts_at_any_time(ground: &Ground) {
         .collect();
     let lives = matrix::at_once(count, matrix::jobs(), |case| {
         let (part, share) = cuts[case as usize];
-        let mut was_cut = false;
-        let outcome = ground.case(&format!("cut-{case}"), |mut device| {
-            device.update = ground.file("update-good");
-            device.cache = if case / 4 % 2 == 0 { "writeback" } else { "none" };
-            let mut life = Life::new(ground, device, 2, "good");
-            life.live(Some(Cut::In(part, share)))?;
-            was_cut = life.was_cut();
-            life.judge(End::New)
-        });
+        let (mut was_cut, mut outcome) = (false, Ok(()));
+        // One that was over sooner than the others says how long such a part takes, and it is done again.
+        for _ in 0..3 {
+            outcome = ground.case(&format!("cut-{case}"), |mut device| {
+                device.update = ground.file("update-good");
+                device.cache = if case / 4 % 2 == 0 { "writeback" } else { "none" };
+                let mut life = Life::new(ground, device, 2, "good");
+                life.live(Some(Cut::In(part, share)))?;
+                was_cut = life.was_cut();
+                life.judge(End::New)
+            });
+            if was_cut || outcome.is_err() {
+                break;
+            }
+        }
         (outcome.map_err(|why| format!("{part:?} {share:.3}: {why}")), was_cut)
     });
     for part in Part::ALL {

@@ -48,16 +48,16 @@ pub fn cut_while_grub_counts(image: &Path, seed: u64) {
     row.end();
 }
 
-/// The slot is tried again, and one try less is left.
+/// The slot is tried again with one try less, and what was good is kept as soon as its daemon says so.
 fn is_tried(path: &Path, console: &str) -> Result<(), String> {
     let disk = Rc::new(Disk::open(path));
     let view = disk.environment();
-    if !console.contains("grub: slot b") || view.trial != Some(Trial { slot: Slot::B, left: 0 }) {
-        return Err(format!("O2: {view:?}: {}", tail(console)));
-    }
-    match disk.slots(Slot::B).settle(Moment::at(1)) {
-        Ok((Verdict::Trial(Slot::B, _), _)) => Ok(()),
-        other => Err(format!("O2: {other:?}")),
+    let verdict = disk.slots(Slot::B).settle(Moment::at(1)).map(|(verdict, _)| verdict);
+    let is_counted = console.contains("grub: trial, tries left after this one: 0") && console.contains("grub: slot b");
+    match (view.ok, view.trial, &verdict) {
+        (Some(Slot::A), Some(Trial { slot: Slot::B, left: 0 }), Ok(Verdict::Trial(Slot::B, _))) if is_counted => Ok(()),
+        (Some(Slot::B), None, Ok(Verdict::Ordinary | Verdict::Committed(Slot::B))) if is_counted => Ok(()),
+        _ => Err(format!("O2: {view:?}, {verdict:?}: {}", tail(console))),
     }
 }
 

@@ -63,12 +63,20 @@ impl fmt::Display for Report {
 pub fn run(effort: Effort) -> Report {
     let all = Loader::ALL.into_iter().flat_map(|loader| Destiny::ALL.map(|destiny| (loader, destiny)));
     let all: Vec<_> = all.collect();
+    let mut report = in_threads(all.len(), |index, report| {
+        let (loader, destiny) = all[index];
+        run_one(loader, destiny, effort, report);
+    });
+    report.writes.sort_by_key(|writes| Loader::ALL.iter().position(|loader| *loader == writes.loader));
+    report
+}
+
+/// Does so many things on all processors.
+fn in_threads(count: usize, one: impl Fn(usize, &mut Report) + Sync) -> Report {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let work = |first: usize| {
         let mut report = Report::default();
-        for (loader, destiny) in all.iter().skip(first).step_by(threads) {
-            run_one(*loader, *destiny, effort, &mut report);
-        }
+        (first..count).step_by(threads).for_each(|index| one(index, &mut report));
         report
     };
     let mut report = Report::default();
@@ -81,7 +89,6 @@ pub fn run(effort: Effort) -> Report {
             }
         }
     });
-    report.writes.sort_by_key(|writes| Loader::ALL.iter().position(|loader| *loader == writes.loader));
     report
 }
 
@@ -94,10 +101,18 @@ impl Report {
 }
 
 /// Lives cut at random, up to four times in a row, each with the next update behind it.
-pub fn run_random(lives: u64, seed: u64) -> Report {
-    let mut report = Report::default();
+pub fn run_random(lives: usize, seed: u64) -> Report {
+    in_threads(lives.div_ceil(HUNDRED), |part, report| {
+        let seed = seed ^ (part as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        run_hundred(part * HUNDRED, seed, report);
+    })
+}
+
+const HUNDRED: usize = 100;
+
+fn run_hundred(first: usize, seed: u64, report: &mut Report) {
     let mut random = Random(seed | 1);
-    for life in 0..lives {
+    for life in first..first + HUNDRED {
         let loader = Loader::ALL[random.below(Loader::ALL.len())];
         let destiny = Destiny::ALL[random.below(Destiny::ALL.len())];
         let plan = Plan { loader, destiny, wanted: 2 };
@@ -112,10 +127,9 @@ pub fn run_random(lives: u64, seed: u64) -> Report {
             report.states += 1;
         }
         let name = format_args!("life {life}: {loader:?} {destiny:?} cut {cuts} times");
-        judge(&outcome, plan, cuts, name, &mut report);
-        update_again(&disk, plan, name, &mut report);
+        judge(&outcome, plan, cuts, name, report);
+        update_again(&disk, plan, name, report);
     }
-    report
 }
 
 /// X14: a device of each boot loader is updated so often, to and fro between its slots. Three updates in ten are cut, and
@@ -357,7 +371,7 @@ mod tests {
 
     #[test]
     fn update_survives_power_cuts_at_random() {
-        let faults: Option<u64> = std::env::var("FAULTS").ok().and_then(|text| text.parse().ok());
+        let faults: Option<usize> = std::env::var("FAULTS").ok().and_then(|text| text.parse().ok());
         let lives = faults.map_or(1_000, |faults| 1_000 + 150 * faults);
         let start = Instant::now();
         assert_kept("X1", "cut up to four times in a row, at random", &run_random(lives, 7), start);
