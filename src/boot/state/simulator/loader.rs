@@ -56,7 +56,7 @@ impl Loader {
         match self {
             Self::Grub => 8,
             Self::GrubRauc => 12,
-            Self::Uboot => 10,
+            Self::Uboot | Self::UbootRauc => 10,
             Self::Gpt => 14,
             Self::BootcountFile => 13,
             Self::InitSwitch => 5,
