@@ -20,41 +20,115 @@ const BLOCK: usize = 64;
 /// The hashes of the prefix with each message behind it. None where this processor cannot, where the messages are not of
 /// the same length or have less than a block, and where the prefix has more than one.
 pub fn pair(prefix: &[u8], messages: [&[u8]; 2]) -> Option<[Hash; 2]> {
-    let [mut first, mut second] = messages;
-    let length = first.len();
-    if second.len() != length || length < BLOCK || prefix.len() > BLOCK || !lanes::are_there() {
+    let [first, second] = messages;
+    if first.len() != second.len() || !lanes::are_there() {
         return None;
     }
+    let (first, second) = (Padded::new(prefix, first)?, Padded::new(prefix, second)?);
     let mut states = [INITIAL; 2];
-    if !prefix.is_empty() {
-        let mut heads = [[0; BLOCK]; 2];
-        for (head, rest) in heads.iter_mut().zip([&mut first, &mut second]) {
-            let (now, later) = rest.split_at(BLOCK - prefix.len());
-            head[..prefix.len()].copy_from_slice(prefix);
-            head[prefix.len()..].copy_from_slice(now);
-            *rest = later;
+    for (first, second) in first.parts().into_iter().zip(second.parts()) {
+        lanes::compress(&mut states, [first, second]);
+    }
+    Some(states.map(hash))
+}
+
+/// The hash of a message that comes piece by piece, and that others may be hashed beside.
+#[derive(Clone, Debug)]
+pub struct Running {
+    state: [u32; 8],
+    blocks: u64,
+}
+
+impl Running {
+    /// None where there is nothing to be gained, see [`pair`].
+    pub fn new() -> Option<Self> {
+        lanes::are_there().then_some(Self { state: INITIAL, blocks: 0 })
+    }
+
+    /// Goes on by these blocks.
+    pub fn update(&mut self, blocks: &[[u8; BLOCK]]) {
+        sha2::block_api::compress256(&mut self.state, blocks);
+        self.blocks += blocks.len() as u64;
+    }
+
+    /// The hash of the prefix with the message behind it, while this goes on by the first of `blocks`, as many as that takes,
+    /// which are taken off. None, and nothing done, where there are fewer, and as with [`pair`].
+    pub fn beside(&mut self, prefix: &[u8], message: &[u8], blocks: &mut &[[u8; BLOCK]]) -> Option<Hash> {
+        let other = Padded::new(prefix, message)?;
+        let parts = other.parts();
+        let count = parts.iter().map(|part| part.len()).sum();
+        let (mut now, later) = blocks.split_at_checked(count)?;
+        let mut states = [INITIAL, self.state];
+        for part in parts {
+            let (own, rest) = now.split_at(part.len());
+            lanes::compress(&mut states, [part, own]);
+            now = rest;
         }
-        let [first, second] = &heads;
-        lanes::compress(&mut states, [std::slice::from_ref(first), std::slice::from_ref(second)]);
+        *blocks = later;
+        self.blocks += count as u64;
+        self.state = states[1];
+        Some(hash(states[0]))
     }
-    let ((first, first_rest), (second, second_rest)) = (first.as_chunks(), second.as_chunks());
-    lanes::compress(&mut states, [first, second]);
-    // What is left, a bit, zeros, and the number of bits.
-    let bits = (prefix.len() as u64 + length as u64) * 8;
-    let end = if first_rest.len() < BLOCK - 8 { BLOCK } else { 2 * BLOCK };
-    let mut lasts = [[0; 2 * BLOCK]; 2];
-    for (last, rest) in lasts.iter_mut().zip([first_rest, second_rest]) {
-        last[..rest.len()].copy_from_slice(rest);
-        last[rest.len()] = 0x80;
-        last[end - 8..end].copy_from_slice(&bits.to_be_bytes());
+
+    /// The hash, with what is left and is less than a block.
+    pub fn finish(mut self, rest: &[u8]) -> Hash {
+        let (whole, rest) = rest.as_chunks();
+        self.update(whole);
+        let (last, blocks) = last(rest, self.blocks * BLOCK as u64 + rest.len() as u64);
+        self.update(&last[..blocks]);
+        hash(self.state)
     }
-    let [first, second] = lasts.each_ref().map(|last| last[..end].as_chunks().0);
-    lanes::compress(&mut states, [first, second]);
-    Some(states.map(|state| {
-        let mut hash = Hash::default();
-        hash.as_chunks_mut().0.iter_mut().zip(state).for_each(|(bytes, word)| *bytes = word.to_be_bytes());
-        hash
-    }))
+}
+
+/// A message with a prefix, as it is compressed.
+struct Padded<'m> {
+    /// The prefix, and what of the message fills its block.
+    head: Option<[u8; BLOCK]>,
+    middle: &'m [[u8; BLOCK]],
+    last: [[u8; BLOCK]; 2],
+    lasts: usize,
+}
+
+impl<'m> Padded<'m> {
+    fn new(prefix: &[u8], message: &'m [u8]) -> Option<Self> {
+        if message.len() < BLOCK || prefix.len() > BLOCK {
+            return None;
+        }
+        let bytes = prefix.len() as u64 + message.len() as u64;
+        let (mut head, mut rest) = (None, message);
+        if !prefix.is_empty() {
+            let (now, later) = message.split_at(BLOCK - prefix.len());
+            let mut block = [0; BLOCK];
+            block[..prefix.len()].copy_from_slice(prefix);
+            block[prefix.len()..].copy_from_slice(now);
+            (head, rest) = (Some(block), later);
+        }
+        let (middle, rest) = rest.as_chunks();
+        let (last, lasts) = last(rest, bytes);
+        Some(Self { head, middle, last, lasts })
+    }
+
+    fn parts(&self) -> [&[[u8; BLOCK]]; 3] {
+        [self.head.as_slice(), self.middle, &self.last[..self.lasts]]
+    }
+}
+
+/// What is left of so many bytes, a bit, zeros, and the number of bits: one block or two.
+fn last(rest: &[u8], bytes: u64) -> ([[u8; BLOCK]; 2], usize) {
+    let mut last = [[0; BLOCK]; 2];
+    let count = if rest.len() < BLOCK - 8 { 1 } else { 2 };
+    let flat = last[..count].as_flattened_mut();
+    flat[..rest.len()].copy_from_slice(rest);
+    flat[rest.len()] = 0x80;
+    let end = flat.len();
+    flat[end - 8..].copy_from_slice(&(bytes * 8).to_be_bytes());
+    (last, count)
+}
+
+fn hash(state: [u32; 8]) -> Hash {
+    let mut hash = Hash::default();
+    hash.as_chunks_mut().0.iter_mut().zip(state).for_each(|(bytes, word)| *bytes = word.to_be_bytes());
+    hash
 }
 
 const INITIAL: [u32; 8] =
@@ -104,6 +178,34 @@ mod tests {
             eprintln!("skipped: this processor has no instructions for SHA-256");
         }
         assert!(count == 0 || count == 9 * 139, "{count}");
+    }
+
+    #[test]
+    fn what_goes_on_beside_others_is_what_it_is_alone() {
+        let bytes: Vec<u8> = (0..70_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let Some(new) = Running::new() else {
+            return eprintln!("skipped: this processor has no instructions for SHA-256");
+        };
+        for (prefix, length, own) in
+            [(32, 4096, 65_536), (0, 4096, 20_000), (64, 64, 63), (1, 200, 0), (32, 4088, 69_999)]
+        {
+            let (mut running, (mut blocks, rest)) = (new.clone(), bytes[..own].as_chunks());
+            let alone = |bytes: &[&[u8]]| -> Hash {
+                let mut hash = Sha256::new();
+                bytes.iter().for_each(|bytes| hash.update(bytes));
+                hash.finalize().into()
+            };
+            let mut count = 0;
+            for start in 0..100 {
+                let message = &bytes[start..start + length];
+                let Some(found) = running.beside(&bytes[..prefix], message, &mut blocks) else { break };
+                assert_eq!(found, alone(&[&bytes[..prefix], message]));
+                count += 1;
+            }
+            assert_eq!(count, (own / 64 / (prefix + length + 9).div_ceil(64)).min(100));
+            running.update(blocks);
+            assert_eq!(running.finish(rest), alone(&[&bytes[..own]]), "{prefix} {length} {own}");
+        }
     }
 
     #[test]
