@@ -18,6 +18,7 @@ pub mod limit;
 pub mod link;
 pub mod lock;
 pub mod machine;
+pub mod memory;
 pub mod module;
 pub mod mount;
 pub mod owner;
