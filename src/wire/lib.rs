@@ -15,6 +15,7 @@ pub mod eventstream;
 pub mod fuzz;
 pub mod iot_topic;
 pub mod ipc;
+pub mod keyed_sum;
 pub mod lifecycle;
 pub mod name;
 pub mod platform;
