@@ -139,6 +139,11 @@ impl Plan {
         self.reused.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing of the image is on the device.
+    pub fn is_all_missing(&self) -> bool {
+        self.blocks.iter().all(|have| *have == Have::Missing)
+    }
+
     fn look(
         &mut self,
         ground: &mut Ground<'_, '_>,

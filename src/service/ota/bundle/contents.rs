@@ -205,6 +205,11 @@ impl Chunk {
         self.source_at.saturating_add(self.stored as u64)
     }
 
+    /// Reads the blocks ahead of [`Chunk::unpack`], but not the tail. Nobody has verified them yet.
+    pub fn load(&self, reader: &mut Reader<'_>) -> Result<(), BundleError> {
+        if self.stored == 0 { Ok(()) } else { reader.load(self.source_at, self.stored) }
+    }
+
     /// The blocks, but not the tail.
     fn parts(&self) -> impl Iterator<Item = Part> {
         let (mut at, mut source_at) = (0, self.source_at);

@@ -15,7 +15,7 @@ mod reader;
 mod source;
 
 pub use contents::{Chunk, Chunks, Contents, MAX_CHUNK};
-pub use reader::Reader;
+pub use reader::{Beside, Reader};
 pub use source::{FileSource, Source};
 
 use std::io;

@@ -1,7 +1,7 @@
 //! Reading data that the tree of hashes vouches for.
 
 use super::{BundleError, Source};
-use crate::sys::sha256;
+use crate::sys::sha256::{self, Running};
 use crate::wire::bundle::verity::{BLOCK, BLOCK_SIZE, Hash, Tree};
 
 /// Bytes by which the room for what is read grows.
@@ -16,7 +16,41 @@ pub struct Reader<'a> {
     data_size: u64,
     /// The block of each level that was verified last, the lowest first.
     levels: Vec<Level>,
+    /// The room for what is read, if somebody gave one, and else another.
+    room: &'a mut [u8],
     scratch: Vec<u8>,
+    held: Held,
+}
+
+/// What lies in the room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Held {
+    Nothing,
+    /// It was read, and nobody looks at it.
+    Unproved(Span),
+    Verified(Span),
+}
+
+/// Whole blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Span {
+    first: u64,
+    length: usize,
+}
+
+impl Span {
+    fn has(&self, other: &Self) -> bool {
+        let end = |span: &Self| span.first * BLOCK + span.length as u64;
+        self.first <= other.first && end(other) <= end(self)
+    }
+}
+
+/// What is hashed along with blocks that are verified: two hashes at once are a third cheaper than one after the other.
+#[expect(missing_debug_implementations, reason = "it is taken apart at once")]
+pub struct Beside<'b> {
+    pub running: Running,
+    /// Blocks of it; those that were not needed are left.
+    pub blocks: &'b [[u8; 64]],
 }
 
 #[derive(Debug)]
@@ -29,7 +63,12 @@ impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a dyn Source, tree: &'a Tree, data_size: u64) -> Self {
         let level = || Level { offset: None, block: Box::new([0; BLOCK_SIZE]) };
         let levels = (0..tree.height()).map(|_| level()).collect();
-        Self { source, tree, data_size, levels, scratch: Vec::new() }
+        Self { source, tree, data_size, levels, room: &mut [], scratch: Vec::new(), held: Held::Nothing }
+    }
+
+    /// Reads into this room whatever fits there.
+    pub fn with_room(self, room: &'a mut [u8]) -> Self {
+        Self { room, held: Held::Nothing, ..self }
     }
 
     pub fn data_size(&self) -> u64 {
@@ -38,23 +77,59 @@ impl<'a> Reader<'a> {
 
     /// Verified bytes from `at` on, until the next call.
     pub fn view(&mut self, at: u64, length: usize) -> Result<&[u8], BundleError> {
+        let wanted = self.span(at, length)?;
+        let held = match self.held {
+            Held::Verified(held) if held.has(&wanted) => held,
+            _ => {
+                self.load(at, length)?;
+                self.verify(None)?;
+                wanted
+            }
+        };
+        // Less than what is held.
+        let skip = usize::try_from(at - held.first * BLOCK).unwrap_or(0);
+        let bytes = if held.length <= self.room.len() { &*self.room } else { &self.scratch };
+        Ok(&bytes[skip..skip + length])
+    }
+
+    /// Reads what [`Reader::view`] will show once it is verified.
+    pub fn load(&mut self, at: u64, length: usize) -> Result<(), BundleError> {
+        let span = self.span(at, length)?;
+        self.held = Held::Nothing;
+        let into = if span.length <= self.room.len() {
+            &mut self.room[..span.length]
+        } else {
+            if self.scratch.len() < span.length {
+                // Never both at once.
+                self.scratch = Vec::new();
+                self.scratch = vec![0; span.length.next_multiple_of(GRAIN)];
+            }
+            &mut self.scratch[..span.length]
+        };
+        let at = span.first * BLOCK;
+        self.source.read_at(into, at).map_err(|cause| BundleError::Read { at, cause })?;
+        self.held = Held::Unproved(span);
+        Ok(())
+    }
+
+    /// Verifies what was loaded, if something was.
+    pub fn verify(&mut self, beside: Option<&mut Beside<'_>>) -> Result<(), BundleError> {
+        let Held::Unproved(span) = std::mem::replace(&mut self.held, Held::Nothing) else { return Ok(()) };
+        let (room, scratch) = (std::mem::take(&mut self.room), std::mem::take(&mut self.scratch));
+        let bytes = if span.length <= room.len() { &*room } else { &scratch };
+        let judged = self.judge_all(&bytes[..span.length], span.first, beside);
+        (self.room, self.scratch) = (room, scratch);
+        judged?;
+        self.held = Held::Verified(span);
+        Ok(())
+    }
+
+    fn span(&self, at: u64, length: usize) -> Result<Span, BundleError> {
         let outside = BundleError::Outside { at };
         let Some(end) = at.checked_add(length as u64).filter(|end| *end <= self.data_size) else { return Err(outside) };
         let first = at / BLOCK;
-        let begin = first * BLOCK;
-        let Ok(whole) = usize::try_from(end.next_multiple_of(BLOCK) - begin) else { return Err(outside) };
-        let mut scratch = std::mem::take(&mut self.scratch);
-        if scratch.len() < whole {
-            // Never both at once.
-            drop(scratch);
-            scratch = vec![0; whole.next_multiple_of(GRAIN)];
-        }
-        let read = self.fill(&mut scratch[..whole], first);
-        self.scratch = scratch;
-        read?;
-        // Less than a block.
-        let skip = usize::try_from(at - begin).unwrap_or(0);
-        Ok(&self.scratch[skip..skip + length])
+        let Ok(length) = usize::try_from(end.next_multiple_of(BLOCK) - first * BLOCK) else { return Err(outside) };
+        Ok(Span { first, length })
     }
 
     /// Verified bytes, copied.
@@ -68,15 +143,19 @@ impl<'a> Reader<'a> {
         self.source.is_done_until(at);
     }
 
-    /// Reads whole blocks from number `first` on, and verifies each.
-    fn fill(&mut self, into: &mut [u8], first: u64) -> Result<(), BundleError> {
-        let at = first * BLOCK;
-        self.source.read_at(into, at).map_err(|cause| BundleError::Read { at, cause })?;
-        let (blocks, _) = into.as_chunks::<BLOCK_SIZE>();
-        let (pairs, last) = blocks.as_chunks::<2>();
+    /// Verifies blocks from number `first` on.
+    fn judge_all(&mut self, bytes: &[u8], first: u64, mut beside: Option<&mut Beside<'_>>) -> Result<(), BundleError> {
+        let (mut blocks, _) = bytes.as_chunks::<BLOCK_SIZE>();
         let mut number = first;
+        while let (Some(Beside { running, blocks: others }), [block, rest @ ..]) = (beside.as_deref_mut(), blocks)
+            && let Some(hash) = running.beside(self.tree.salt(), block, others)
+        {
+            self.judge(number, &hash)?;
+            (number, blocks) = (number + 1, rest);
+        }
+        let (pairs, last) = blocks.as_chunks::<2>();
         for [one, other] in pairs {
-            // At once is two fifths cheaper than one after the other.
+            // At once is a third cheaper than one after the other.
             let hashes = sha256::pair(self.tree.salt(), [one, other]);
             let hashes = hashes.unwrap_or_else(|| [self.tree.hash(one), self.tree.hash(other)]);
             for hash in hashes {

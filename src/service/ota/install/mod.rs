@@ -5,14 +5,16 @@
 //! ```
 //!
 //! The first MiB goes last, so that a slot that was cut off in the middle has no superblock and is nothing to anybody.
-//! Each block is verified before it is unpacked, and what is in the slot at the end is read past the cache and must have
-//! the SHA-256 of the manifest. When anything fails the first MiB is wiped again.
+//! Each block is verified before it is unpacked, and what is in the slot at the end is read past the cache and must be what
+//! has the SHA-256 of the manifest: by that hash, or, where all of it was written just now, by a sum that nobody else can
+//! know ([`line`]). When anything fails the first MiB is wiped again.
 //!
-//! Two threads do whole pieces: so one waits for a device while the other unpacks, and nothing but a list of blocks is
-//! shared. Memory is two pieces a thread, whatever the image is.
+//! Two threads do whole pieces: so one waits for a device while the other unpacks, and nothing but a list of blocks and the
+//! hash of the image is shared. Memory is two pieces a thread, in one large page, whatever the image is.
 
 pub mod archive;
 mod file_stream;
+mod line;
 mod pace;
 
 pub use file_stream::FileStream;
@@ -27,16 +29,19 @@ use std::thread;
 use ring::digest;
 
 use super::adaptive::{Ground, Plan, Seeds};
-use super::bundle::{Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
+use super::bundle::{Beside, Bundle, BundleError, Chunk, Chunks, Contents, MAX_CHUNK, Reader, Source};
 use crate::store::aligned::{ALIGNMENT, Aligned};
 use crate::store::slot_device::SlotDevice;
 use crate::store::tar::UnpackError;
 use crate::wire::bundle::manifest::{Image, Kind};
 use crate::wire::bundle::stream;
 use archive::ArchiveError;
+use line::{Leaving, Line};
 
 /// Threads, also where there is one core: one of them waits. More would be faster than any slot, and cost memory.
 const THREADS: usize = 2;
+/// Room for what a piece is read from, which begins and ends in the middle of blocks.
+const PACKED: usize = MAX_CHUNK + (64 << 10);
 
 /// How far an installation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,9 +157,12 @@ pub fn install(
     let kept = AtomicU64::new(0);
     // Before anything is wiped: it may have to be fetched.
     let plan = Plan::make(Ground { bundle, source, contents: &contents, reader: &mut reader, image, slot, seeds })?;
-    let job = Job { bundle, source, contents: &contents, slot, existing, plan: &plan, kept, report, size };
+    // What is not unpacked is hashed when it is read back.
+    let is_all_new = existing == Existing::Overwrite && !source.is_remote() && plan.is_all_missing();
+    let line = if is_all_new { Line::new(size) } else { None };
+    let job = Job { bundle, source, contents: &contents, slot, existing, plan: &plan, line, kept, report, size };
     wipe(slot, size)?;
-    let written = job.write(&mut reader, &mut chunks).and_then(|()| job.read_back(&expected));
+    let written = job.write(&mut reader, &mut chunks, &expected).and_then(|()| job.read_back(&expected));
     match &written {
         Ok(()) => plan.keep(),
         Err(InstallError::Digest) => plan.forget(),
@@ -174,6 +182,8 @@ struct Job<'a> {
     slot: &'a dyn SlotDevice,
     existing: Existing,
     plan: &'a Plan,
+    /// None: the hash of the image is that of what is read back.
+    line: Option<Line>,
     kept: AtomicU64,
     report: &'a (dyn Fn(Progress) + Sync),
     size: u64,
@@ -188,54 +198,75 @@ struct Queue<'q, 'a> {
 }
 
 impl Job<'_> {
-    fn write(&self, reader: &mut Reader<'_>, chunks: &mut Chunks) -> Result<(), InstallError> {
+    fn write(&self, reader: &mut Reader<'_>, chunks: &mut Chunks, expected: &[u8; 32]) -> Result<(), InstallError> {
         let Some(first) = chunks.next(reader)? else { return Ok(()) };
         let queue = Mutex::new(Queue { reader, chunks, is_over: false });
         let done = AtomicU64::new(0);
         // What comes from a server comes one after the other, and the kernel has it ready while this thread works.
         let threads = if self.source.is_remote() { 1 } else { THREADS };
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&queue, &done))).collect();
-            let mut result = self.work(&queue, &done);
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(None, &queue, &done))).collect();
+            let mut result = self.work(Some(&first), &queue, &done);
             for other in others {
                 let other = other.join().unwrap_or(Err(InstallError::Thread));
-                result = result.and(other);
+                // Who was left waiting knows less than who left.
+                result = match (result, other) {
+                    (Err(InstallError::Thread), Err(cause)) => Err(cause),
+                    (result, other) => result.and(other),
+                };
             }
             result
         })?;
+        if let Some(line) = &self.line
+            && line.digest().as_ref() != Some(expected)
+        {
+            return Err(InstallError::Digest);
+        }
         self.sync()?;
-        let mut worker = Worker::new(self);
-        worker.piece(&first)?;
+        let mut room = Room::new();
+        let mut worker = Worker::new(self, None, &mut room);
+        worker.compose(&first)?;
+        worker.write(&first)?;
         self.report(Phase::Write, self.size);
         self.sync()
     }
 
-    fn work(&self, queue: &Mutex<Queue<'_, '_>>, done: &AtomicU64) -> Result<(), InstallError> {
-        let mut worker = Worker::new(self);
+    /// Does pieces until there are none. The first one is only hashed.
+    fn work(&self, first: Option<&Chunk>, queue: &Mutex<Queue<'_, '_>>, done: &AtomicU64) -> Result<(), InstallError> {
+        let mut leaving = Leaving(self.line.as_ref());
+        let mut room = Room::new();
+        let mut worker = Worker::new(self, self.line.as_ref(), &mut room);
+        let worked = first.filter(|_| self.line.is_some()).map_or(Ok(()), |first| worker.compose(first));
+        let worked = worked.and_then(|()| self.work_on(&mut worker, queue, done)).and_then(|()| worker.hash());
+        match &worked {
+            Ok(()) => leaving.0 = None,
+            Err(_) => {
+                if let Ok(mut queue) = queue.lock() {
+                    queue.is_over = true;
+                }
+            }
+        }
+        worked
+    }
+
+    fn work_on(
+        &self,
+        worker: &mut Worker<'_>,
+        queue: &Mutex<Queue<'_, '_>>,
+        done: &AtomicU64,
+    ) -> Result<(), InstallError> {
         loop {
             let next = {
                 let Ok(mut queue) = queue.lock() else { return Err(InstallError::Thread) };
                 let Queue { reader, chunks, is_over } = &mut *queue;
-                if *is_over { Ok(None) } else { chunks.next(reader) }
+                if *is_over { None } else { chunks.next(reader)? }
             };
-            let piece = match next {
-                Ok(None) => return Ok(()),
-                Ok(Some(chunk)) => worker.piece(&chunk).map(|()| chunk),
-                Err(cause) => Err(cause.into()),
-            };
-            match piece {
-                Ok(chunk) => {
-                    let length = chunk.length as u64;
-                    self.report(Phase::Write, done.fetch_add(length, Ordering::Relaxed) + length);
-                    worker.reader.is_done_until(chunk.source_end());
-                }
-                Err(cause) => {
-                    if let Ok(mut queue) = queue.lock() {
-                        queue.is_over = true;
-                    }
-                    return Err(cause);
-                }
-            }
+            let Some(chunk) = next else { return Ok(()) };
+            worker.compose(&chunk)?;
+            worker.write(&chunk)?;
+            let length = chunk.length as u64;
+            self.report(Phase::Write, done.fetch_add(length, Ordering::Relaxed) + length);
+            worker.reader.is_done_until(chunk.source_end());
         }
     }
 
@@ -248,23 +279,25 @@ impl Job<'_> {
         (self.report)(Progress { phase, done, total: self.size, kept, reused: self.plan.reused() });
     }
 
-    /// Hashes what is in the slot, while the next piece is read.
+    /// Judges what is in the slot, while the next piece is read.
     fn read_back(&self, expected: &[u8; 32]) -> Result<(), InstallError> {
-        let (full, next) = mpsc::sync_channel::<(Aligned, usize)>(1);
-        let (empty, free) = mpsc::sync_channel::<Aligned>(2);
-        for _ in 0..2 {
+        let mut rooms = Aligned::large(2 * MAX_CHUNK);
+        let (full, next) = mpsc::sync_channel::<(&mut [u8], usize)>(1);
+        let (empty, free) = mpsc::sync_channel::<&mut [u8]>(2);
+        for room in rooms.bytes().chunks_mut(MAX_CHUNK) {
             // Two fit.
-            let _ = empty.send(Aligned::new(MAX_CHUNK));
+            let _ = empty.send(room);
         }
         thread::scope(|scope| {
             let reading = scope.spawn(move || -> Result<(), InstallError> {
                 let mut at = 0;
                 while at < self.size {
-                    let Ok(mut buffer) = free.recv() else { return Ok(()) };
+                    let Ok(buffer) = free.recv() else { return Ok(()) };
                     let length = usize::try_from(self.size - at).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
                     let whole = padded(at, length, self.slot);
-                    let into = &mut buffer.bytes()[..whole];
-                    self.slot.read_at(into, at).map_err(|cause| InstallError::ReadBack { at, cause })?;
+                    self.slot
+                        .read_at(&mut buffer[..whole], at)
+                        .map_err(|cause| InstallError::ReadBack { at, cause })?;
                     if full.send((buffer, length)).is_err() {
                         return Ok(());
                     }
@@ -273,45 +306,86 @@ impl Job<'_> {
                 Ok(())
             });
             let mut hash = digest::Context::new(&digest::SHA256);
-            let mut done = 0;
-            while let Ok((mut buffer, length)) = next.recv() {
-                hash.update(&buffer.bytes()[..length]);
+            let (mut done, mut is_same) = (0, true);
+            while let Ok((buffer, length)) = next.recv() {
+                match &self.line {
+                    Some(line) => is_same &= line.is_same(done, &buffer[..length]),
+                    None => hash.update(&buffer[..length]),
+                }
                 done += length as u64;
                 self.report(Phase::ReadBack, done);
                 // Whoever reads may have finished.
                 let _ = empty.send(buffer);
             }
             reading.join().unwrap_or(Err(InstallError::Thread))?;
-            if hash.finish().as_ref() == expected { Ok(()) } else { Err(InstallError::Digest) }
+            let is_whole = done == self.size && (self.line.is_some() || hash.finish().as_ref() == expected);
+            if is_same && is_whole { Ok(()) } else { Err(InstallError::Digest) }
         })
+    }
+}
+
+/// A thread's memory: a piece, and what it is read from.
+struct Room(Aligned);
+
+impl Room {
+    fn new() -> Self {
+        Self(Aligned::large(MAX_CHUNK + PACKED))
     }
 }
 
 /// One thread's own: reader, unpacker and room for a piece.
 struct Worker<'a> {
     job: &'a Job<'a>,
+    line: Option<&'a Line>,
     reader: Reader<'a>,
     unpacker: crate::wire::bundle::squashfs::compression::Unpacker,
-    buffer: Aligned,
+    out: &'a mut [u8],
+    /// Where the piece belongs that is in `out` and not hashed, and its length.
+    unhashed: Option<(u64, usize)>,
     /// What is in the slot, where that matters.
     found: Option<Aligned>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(job: &'a Job<'a>) -> Self {
-        let reader = job.bundle.reader(job.source);
+    fn new(job: &'a Job<'a>, line: Option<&'a Line>, room: &'a mut Room) -> Self {
+        let (out, packed) = room.0.bytes().split_at_mut(MAX_CHUNK);
+        let reader = job.bundle.reader(job.source).with_room(packed);
         let found = (job.existing == Existing::Compare).then(|| Aligned::new(MAX_CHUNK));
-        Self { job, reader, unpacker: job.contents.unpacker(), buffer: Aligned::new(MAX_CHUNK), found }
+        Self { job, line, reader, unpacker: job.contents.unpacker(), out, unhashed: None, found }
     }
 
-    fn piece(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
+    /// Reads, verifies and unpacks a piece.
+    fn compose(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
+        if self.line.is_some() {
+            chunk.load(&mut self.reader)?;
+            self.hash()?;
+        }
+        let wanted = self.job.plan.fill(chunk, self.out);
+        chunk.unpack_wanted(&mut self.reader, &mut self.unpacker, self.out, &wanted)?;
+        if let Some(line) = self.line {
+            line.note(chunk.at, &self.out[..chunk.length]);
+            self.unhashed = Some((chunk.at, chunk.length));
+        }
+        Ok(())
+    }
+
+    /// Hashes the last piece, beside the verifying of what the next one is read from.
+    fn hash(&mut self) -> Result<(), InstallError> {
+        let (Some(line), Some((at, length))) = (self.line, self.unhashed.take()) else { return Ok(()) };
+        let Some(running) = line.turn(at) else { return Err(InstallError::Thread) };
+        let (blocks, rest) = self.out[..length].as_chunks();
+        let mut beside = Beside { running, blocks };
+        self.reader.verify(Some(&mut beside))?;
+        beside.running.update(beside.blocks);
+        line.pass(beside.running, at + length as u64, rest);
+        Ok(())
+    }
+
+    fn write(&mut self, chunk: &Chunk) -> Result<(), InstallError> {
         let Job { plan, slot, ref kept, .. } = *self.job;
-        let out = self.buffer.bytes();
-        let wanted = plan.fill(chunk, out);
-        chunk.unpack_wanted(&mut self.reader, &mut self.unpacker, out, &wanted)?;
         let whole = padded(chunk.at, chunk.length, slot);
-        out[chunk.length..whole].fill(0);
-        let at = chunk.at;
+        self.out[chunk.length..whole].fill(0);
+        let (out, at) = (&*self.out, chunk.at);
         let parts = plan.parts(chunk, whole);
         if let (Some(found), [part]) = (&mut self.found, &parts[..])
             && part.len() == whole

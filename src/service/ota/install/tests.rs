@@ -14,6 +14,8 @@ struct Scripted {
     capacity: u64,
     calls: AtomicUsize,
     fail_at: usize,
+    /// Bit of the slot that is never what was written.
+    bad_bit: Option<u64>,
     /// Writes, in order.
     writes: Mutex<Vec<(u64, usize)>>,
 }
@@ -21,7 +23,14 @@ struct Scripted {
 impl Scripted {
     fn new(capacity: usize, fail_at: usize) -> Self {
         let bytes = Mutex::new(vec![0xee; capacity]);
-        Self { bytes, capacity: capacity as u64, calls: AtomicUsize::new(0), fail_at, writes: Mutex::default() }
+        Self {
+            bytes,
+            capacity: capacity as u64,
+            calls: AtomicUsize::new(0),
+            fail_at,
+            bad_bit: None,
+            writes: Mutex::default(),
+        }
     }
 
     fn call(&self) -> io::Result<()> {
@@ -48,6 +57,9 @@ impl SlotDevice for Scripted {
         self.call()?;
         let at = at as usize;
         into.copy_from_slice(&self.bytes.lock().unwrap()[at..at + into.len()]);
+        if let Some(bad) = self.bad_bit.and_then(|bit| into.get_mut(((bit / 8) as usize).checked_sub(at)?)) {
+            *bad ^= 1 << (self.bad_bit.unwrap_or(0) % 8);
+        }
         Ok(())
     }
 
@@ -162,6 +174,26 @@ fn image_with_another_digest_is_wiped_again() {
     let found = install(&made.bundle, &made.bytes, &image, &slot, Existing::Overwrite, &Seeds::default(), &|_| {});
     assert!(matches!(found, Err(InstallError::Digest)));
     assert!(slot.bytes.lock().unwrap()[..MAX_CHUNK].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn slot_that_returns_something_else_is_wiped_again() {
+    let made = made(3 * MAX_CHUNK + 5_000);
+    let size = made.image.len() as u64;
+    for existing in [Existing::Overwrite, Existing::Compare] {
+        for bit in [0, 8 * MAX_CHUNK as u64 - 1, 8 * MAX_CHUNK as u64, 8 * 2_500_000 + 3, 8 * size - 1] {
+            let slot = Scripted { bad_bit: Some(bit), ..Scripted::new(4 * MAX_CHUNK, usize::MAX) };
+            let (image, seeds) = (&made.bundle.manifest.images[0], Seeds::default());
+            let found = install(&made.bundle, &made.bytes, image, &slot, existing, &seeds, &|_| {});
+            assert!(matches!(found, Err(InstallError::Digest)), "{existing:?} {bit}");
+            assert!(slot.bytes.lock().unwrap()[..MAX_CHUNK].iter().all(|byte| *byte == 0));
+        }
+        // Behind the image.
+        let slot =
+            Scripted { bad_bit: Some(8 * size.next_multiple_of(4096)), ..Scripted::new(4 * MAX_CHUNK, usize::MAX) };
+        let (image, seeds) = (&made.bundle.manifest.images[0], Seeds::default());
+        install(&made.bundle, &made.bytes, image, &slot, existing, &seeds, &|_| {}).unwrap();
+    }
 }
 
 #[test]
