@@ -67,8 +67,9 @@ pack_slot() {
 		rm "$tree/sbin/init"
 		ln -s "$([ "$fault" = init-exits ] && echo crashing-init || echo segfaulting-init)" "$tree/sbin/init"
 		;;
-	# A kernel panics when its first process ends, whatever options it has: here once the system is up.
+	# A kernel panics when its first process ends, whatever options it has: here once the system is up, and not yet kept.
 	panics)
+		settings health-stable=120
 		rm "$tree/sbin/init"
 		printf '%s\n' '#!/bin/busybox sh' '/bin/busybox --install -s /bin' 'sh /test/life.sh' >"$tree/sbin/init"
 		chmod +x "$tree/sbin/init"
