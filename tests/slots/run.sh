@@ -184,6 +184,7 @@ grep -q "grub: slot b does not boot" "$console" || fail "GRUB did not try slot b
 loaded a
 expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
 expect_status a 'slot b: bad'
+
 say "a confirmed slot whose kernel alone is garbage"
 fresh
 up first
