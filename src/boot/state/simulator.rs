@@ -233,10 +233,9 @@ fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: fmt::Arguments<'_>, rep
     if let Some(incomplete) = outcome.incomplete {
         violate(format!("O1: slot {incomplete:?} was booted, and is not complete"));
     }
-    let one_try = plan.loader.counts_to() == 1;
     let lawful: &[u8] = match plan.destiny {
-        // A cut during the only try spends it.
-        Destiny::Good if one_try && cuts > 0 => &[1, 2],
+        // A cut during a try spends it.
+        Destiny::Good if cuts >= u32::from(plan.loader.counts_to()) => &[1, 2],
         Destiny::Good => &[2],
         Destiny::Hangs | Destiny::Unhealthy | Destiny::Garbage | Destiny::Cancelled | Destiny::Visited => &[1],
     };
@@ -249,7 +248,7 @@ fn judge(outcome: &Outcome, plan: Plan, cuts: u32, name: fmt::Arguments<'_>, rep
     if outcome.boots > u32::from(plan.loader.counts_to()) + 4 {
         violate("O4: too many boots".to_owned());
     }
-    if !outcome.is_told_right(plan) {
+    if !outcome.is_told_right(plan, cuts) {
         violate("O6: the status is not what happened".to_owned());
     }
 }
@@ -305,7 +304,7 @@ pub fn run_failing() -> Report {
                     let name = format_args!("{loader:?} {destiny:?}, call {call} does {how:?} and fails");
                     // Nobody but `gg-init` counts there, and a try that it cannot count is not made.
                     let is_uncounted = loader == Loader::InitSwitch && destiny == Destiny::Good;
-                    if !(is_uncounted && outcome.version == Some(1) && outcome.is_told_right(plan)) {
+                    if !(is_uncounted && outcome.version == Some(1) && outcome.is_told_right(plan, 1)) {
                         judge(&outcome, plan, 1, name, &mut report);
                     }
                     update_again(&after, plan, name, &mut report);

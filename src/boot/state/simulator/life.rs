@@ -239,7 +239,7 @@ impl std::fmt::Display for Outcome {
 
 impl Outcome {
     /// O6: the record, which the cloud is told from, says what happened.
-    pub(crate) fn is_told_right(&self, plan: Plan) -> bool {
+    pub(crate) fn is_told_right(&self, plan: Plan, cuts: u32) -> bool {
         let Some(record) = &self.record else { return false };
         if self.error.is_some() || record.trial.is_some() || Some(record.ok) != self.running {
             return false;
@@ -249,7 +249,7 @@ impl Outcome {
             Destiny::Good if self.version == Some(plan.wanted) => {
                 record.image(record.ok).state == ImageState::Good && counts == (1, 0)
             }
-            Destiny::Good => counts == (0, 1),
+            Destiny::Good => counts == (0, 1) || cuts > 2 && self.has_given_way(plan.loader),
             Destiny::Hangs | Destiny::Garbage => {
                 counts == (0, 1) && !matches!(record.last_reason, Reason::None | Reason::Health)
             }
@@ -264,5 +264,14 @@ impl Outcome {
             }
             Destiny::Cancelled => counts == (0, 0) || counts == (0, 1) && record.last_reason != Reason::None,
         }
+    }
+
+    /// The version was kept, and two boots of it in a row were cut before they were told good: where a boot loader gives one
+    /// try, that looks as if it came up no more.
+    fn has_given_way(&self, loader: Loader) -> bool {
+        let Some(record) = &self.record else { return false };
+        loader.counts_to() == 1
+            && (record.installs, record.rollbacks, record.last_reason) == (1, 0, Reason::Unreadable)
+            && record.image(record.ok.other()).state == ImageState::Bad
     }
 }
