@@ -61,6 +61,7 @@ test-long: setup ## what takes too long for each change: power cuts, all images,
 	INIT=systemd init/image/build.sh
 	ONLY="systemd aarch64 update" tests/image/run.sh
 	FAULTS=$(FAULTS) tests/ota/matrix.sh
+	LONG=1 cargo test --test deployments own_update
 	tests/uboot/run.sh
 	LONG=1 .ci/yocto.sh
 	LONG=1 tests/openwrt/run.sh feed

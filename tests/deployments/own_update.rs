@@ -2,6 +2,7 @@
 //!
 //! The tests stand for the service manager: whatever the daemon ends of, the executable of the image is started again.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,13 @@ fn offer(device: &Device) -> PathBuf {
     directory.join("greengrass")
 }
 
-/// The executable under test, without what only a debugger needs: it is copied often.
+/// The executable that `GREENGRASS_OTHER` names, such as one of another release; else that under test, without what only a
+/// debugger needs: it is copied often.
 fn offer_itself(device: &Device) {
+    if let Some(other) = env::var_os("GREENGRASS_OTHER") {
+        fs::copy(other, offer(device)).unwrap();
+        return;
+    }
     static SMALL: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, small) = SMALL.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
@@ -219,6 +225,34 @@ fn new_daemon_that_hangs_is_ended_and_given_up() {
     device.core.start();
     let record = device.ended(&id);
     is_old(&device, &record, "it was not up within 1 s");
+}
+
+#[test]
+fn new_daemon_that_stands_still_is_ended_and_given_up() {
+    /// Longer than a daemon on trial may be silent: four times `PULSE` in `src/service/deploy/own_update.rs`.
+    const SILENCE: Duration = Duration::from_secs(125);
+    if env::var_os("LONG").is_none() {
+        eprintln!("own_update: a daemon that stands still is left out: it takes two minutes; LONG=1");
+        return;
+    }
+    let mut device = device();
+    offer_itself(&device);
+    // The trial lasts as long as this does.
+    let install = json!({"Install": {"Script": "sleep 100000", "Timeout": 100_000}});
+    device.recipe("com.example.Slow", "1.0.0", &install, &json!({}));
+    let id = device.submit(&["-m", NEW, "-m", "com.example.Slow=1.0.0", "-fp", "ROLLBACK"]);
+    leaves(&mut device, 100);
+    device.core.start();
+    let tries = alts(&device).join(&id).join("tries");
+    eventually("its doors are open", || fs::read_to_string(&tries).is_ok_and(|text| text.trim_end().ends_with("up")));
+    let pid = device.core.pid().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    thread::sleep(SILENCE);
+    signal("-CONT");
+    assert_eq!(device.core.wait(), None, "by a signal");
+    device.core.start();
+    assert_eq!(executable(&device), alts(&device).canonicalize().unwrap().join(&id).join("greengrass"), "a second try");
 }
 
 #[test]
