@@ -65,6 +65,10 @@ class Prebuilt(unittest.TestCase):
             data = install(there, "greengrass-rs-bin", variant="native")
             with open(data.getVar("D") + "/usr/bin/greengrass") as file:
                 self.assertEqual(file.read(), "greengrass of %s-unknown-linux-musl\n" % os.uname()[4])
+            # Nothing is downloaded there, and OpenSSL would be built for it.
+            self.assertNotIn("ca-certificates", data.getVar("RDEPENDS:" + data.getVar("PN")) or "")
+            device = there.parse(world.recipe("greengrass-rs-bin"))
+            self.assertIn("ca-certificates", device.getVar("RDEPENDS:greengrass-rs-bin"))
 
     def test_unset_directory_skips_the_recipe_and_says_how_to_make_it(self):
         with World("systemd") as there, self.assertRaises(bb.parse.SkipRecipe) as skipped:

@@ -30,8 +30,8 @@ SRC_URI += "\
 "
 SRC_URI:append:class-target = " file://${GREENGRASS_RS_TARGET}/gg-init"
 
-# HTTPS trusts the certificates of the system.
-RDEPENDS:${PN} += "ca-certificates"
+# HTTPS trusts the certificates of the system. On the build machine nothing is downloaded.
+RDEPENDS:${PN}:append:class-target = " ca-certificates"
 
 RPROVIDES:${PN} = "greengrass-rs"
 RPROVIDES:${PN}-cli = "greengrass-rs-cli"
