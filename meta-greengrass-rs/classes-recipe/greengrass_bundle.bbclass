@@ -20,7 +20,7 @@ GREENGRASS_BUNDLE_SLOTS ??= "rootfs"
 GREENGRASS_BUNDLE_SLOTS[doc] = "Slot classes that the bundle has an image for; for each one a GREENGRASS_SLOT_<class>"
 GREENGRASS_SLOT_rootfs ??= "greengrass-image-ab"
 GREENGRASS_SLOT_rootfs[doc] = "Recipe that makes the image of the class. Flags: type (image, or file: any deployed one), \
-fstype (ext4), file (its name in DEPLOY_DIR_IMAGE), adaptive (block-hash-index, or empty), hooks"
+fstype (ext4), file (its name in DEPLOY_DIR_IMAGE), rename (its name in the bundle), adaptive (block-hash-index, or empty), hooks"
 GREENGRASS_BUNDLE_HOOKS[doc] = "Flags: file, a program below UNPACKDIR; hooks, such as install-check. Devices need allow-hooks"
 GREENGRASS_BUNDLE_COMPRESSION ??= "auto"
 GREENGRASS_BUNDLE_COMPRESSION[doc] = "auto, gzip or none, as in greengrass ota bundle create"
@@ -60,11 +60,16 @@ inherit deploy nopackages
 
 INHIBIT_DEFAULT_DEPS = "1"
 DEPENDS += "greengrass-rs-native"
+# For recipes that fetch a hook.
+S = "${UNPACKDIR}"
+B = "${WORKDIR}/build"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 do_install[noexec] = "1"
+# Nobody links with a bundle, and the task would wait for the cross toolchain.
+deltask do_populate_sysroot
 
 GREENGRASS_BUNDLE_FOLDER = "${WORKDIR}/bundle"
 

@@ -57,7 +57,8 @@ class Bundle(unittest.TestCase):
         bb.utils.mkdirhier(deployed)
         bb.utils.mkdirhier(data.getVar("DEPLOYDIR"))
         with open(os.path.join(deployed, IMAGE + "-1"), "wb") as file:
-            file.write(b"ext4" * 100_000 + os.urandom(200_000) + bytes(9600))
+            # In whole blocks of 4096 bytes, as OE-core makes them.
+            file.write(b"ext4" * 100_000 + os.urandom(200_000) + bytes(2112))
         # As OE-core leaves them: a link to a file that says when.
         os.symlink(IMAGE + "-1", os.path.join(deployed, IMAGE))
         return data
@@ -99,22 +100,50 @@ class Bundle(unittest.TestCase):
             self.assertEqual(data.getVarFlag("do_bundle", "depends", True).split(), ["other-image:do_image_complete"])
             self.assertEqual(data.getVar("DEPENDS").split(), ["greengrass-rs-native"])
 
+    def test_bundle_waits_for_no_toolchain(self):
+        with World("greengrass") as there:
+            data = there.parse(world.recipe("greengrass-bundle-ab"))
+            for task in data.getVar("__BBTASKS", False):
+                self.assertNotIn("cross", data.getVarFlag(task, "depends", True) or "", task)
+
     def test_several_slot_classes_and_hooks(self):
         with World("greengrass") as there:
             data = self.recipe(there, GREENGRASS_BUNDLE_SLOTS="rootfs firmware", GREENGRASS_SLOT_firmware="board-firmware",
                                GREENGRASS_SLOT_firmware__type="file", GREENGRASS_SLOT_firmware__file="firmware.bin",
-                               GREENGRASS_SLOT_firmware__adaptive="", GREENGRASS_BUNDLE_HOOKS__file="hook.sh",
+                               GREENGRASS_BUNDLE_HOOKS__file="hook.sh",
                                GREENGRASS_BUNDLE_HOOKS__hooks="install-check")
             with open(os.path.join(data.getVar("DEPLOY_DIR_IMAGE"), "firmware.bin"), "wb") as file:
                 file.write(b"firmware" * 1000)
-            bb.utils.mkdirhier(data.getVar("UNPACKDIR"))
-            with open(os.path.join(data.getVar("UNPACKDIR"), "hook.sh"), "w") as file:
+            with open(self.key("hook.sh"), "w") as file:
                 file.write("#!/bin/sh\n")
+            data.setVar("FILESEXTRAPATHS", self.top)
+            data.setVar("SRC_URI", "file://hook.sh")
             self.assertIn("board-firmware:do_deploy", data.getVarFlag("do_bundle", "depends", True).split())
-            world.run(data, "do_bundle", "do_deploy")
+            world.run(data, "do_unpack", "do_bundle", "do_deploy")
             info = self.info(os.path.join(data.getVar("DEPLOYDIR"), "greengrass-bundle-ab-qemux86-64.raucb"))
-            for text in ("firmware.bin", "rootfs", "install-check"):
+            # RAUC 1.15 takes no name whose ending it does not know, and no index of a part of a block.
+            for text in ("firmware.bin.img", "rootfs", "install-check"):
                 self.assertIn(text, info)
+            self.assertEqual(info.count("block-hash-index"), 1)
+
+    def test_image_that_cannot_be_indexed(self):
+        settings = dict(GREENGRASS_SLOT_rootfs__fstype="tar.gz", GREENGRASS_SLOT_rootfs__rename="root.tar.gz")
+        for adaptive in (None, "block-hash-index"):
+            with self.subTest(adaptive), World("greengrass") as there:
+                data = self.recipe(there, **settings)
+                if adaptive:
+                    data.setVarFlag("GREENGRASS_SLOT_rootfs", "adaptive", adaptive)
+                with open(os.path.join(data.getVar("DEPLOY_DIR_IMAGE"), IMAGE.replace("ext4", "tar.gz")), "wb") as file:
+                    file.write(bytes(5000))
+                if adaptive:
+                    with self.assertLogs("BitBake", "ERROR") as logs, self.assertRaises(bb.BBHandledException):
+                        world.run(data, "do_bundle")
+                    self.assertIn("no whole blocks of 4096", "\n".join(logs.output))
+                    continue
+                world.run(data, "do_bundle", "do_deploy")
+                info = self.info(os.path.join(data.getVar("DEPLOYDIR"), "greengrass-bundle-ab-qemux86-64.raucb"))
+                self.assertIn("root.tar.gz", info)
+                self.assertNotIn("block-hash-index", info)
 
     def test_two_keys_sign(self):
         with World("greengrass") as there:

@@ -5,6 +5,9 @@ import shutil
 
 POLICY = ["floor", "key_epoch", "data_min_reader", "tries", "health_profile"]
 
+# What an index has a hash of.
+BLOCK = 4096
+
 
 class Unfit(Exception):
     """What the variables ask for cannot be a bundle; the text says which one."""
@@ -58,8 +61,11 @@ class Slot:
         image = "%s%s%s.%s" % (self.recipe, suffix(d, "IMAGE_MACHINE_SUFFIX", "-" + d.getVar("MACHINE")),
                                suffix(d, "IMAGE_NAME_SUFFIX", ".rootfs"), fstype)
         self.file = flag("file", image if kind == "image" else "")
-        # A device that has most of the image fetches the rest alone.
-        self.adaptive = flag("adaptive", "block-hash-index")
+        # RAUC knows no other ending of a name for what is written as it is.
+        self.bundled = os.path.basename(flag("rename") or (self.file if kind == "image" else self.file + ".img"))
+        # A device that has most of an image fetches the rest alone.
+        self.adaptive = flag("adaptive", "block-hash-index" if kind == "image" else "")
+        self.chosen = d.getVarFlag(variable, "adaptive", False) is not None
         self.hooks = flag("hooks")
         self.task = flag("depends") or self.recipe + (":do_image_complete" if kind == "image" else ":do_deploy")
         self.path = os.path.join(d.getVar("DEPLOY_DIR_IMAGE"), self.file)
@@ -71,7 +77,15 @@ class Slot:
             raise Unfit("%s[file] is not set: it names a file in DEPLOY_DIR_IMAGE" % variable)
 
     def keys(self):
-        return [("filename", os.path.basename(self.file)), ("hooks", self.hooks), ("adaptive", self.adaptive)]
+        return [("filename", self.bundled), ("hooks", self.hooks), ("adaptive", self.adaptive if self.indexed() else "")]
+
+    def indexed(self):
+        """RAUC refuses an index of anything but whole blocks."""
+        size = os.path.getsize(self.path)
+        if size % BLOCK and self.chosen and "block-hash-index" in self.adaptive:
+            raise Unfit("%s has %d bytes, which are no whole blocks of %d: set GREENGRASS_SLOT_%s[adaptive] = \"\""
+                        % (self.path, size, BLOCK, self.name))
+        return self.chosen or size % BLOCK == 0
 
 
 def suffix(d, name, default):
@@ -95,13 +109,13 @@ def group(name, keys):
 
 
 def fill(folder, draft):
-    with open(os.path.join(folder, "manifest.raucm"), "w", encoding="utf-8") as out:
-        out.write(draft.manifest())
     for slot in draft.slots:
         if not os.path.isfile(slot.path):
             raise Unfit("%s has left no %s: check IMAGE_FSTYPES there, or set the flag fstype or file of GREENGRASS_SLOT_%s"
                         % (slot.recipe, slot.path, slot.name))
-        os.symlink(os.path.realpath(slot.path), os.path.join(folder, os.path.basename(slot.file)))
+        os.symlink(os.path.realpath(slot.path), os.path.join(folder, slot.bundled))
+    with open(os.path.join(folder, "manifest.raucm"), "w", encoding="utf-8") as out:
+        out.write(draft.manifest())
     if draft.hook:
         if not os.path.isfile(draft.hook_path):
             raise Unfit("GREENGRASS_BUNDLE_HOOKS[file] names %s, which is not there" % draft.hook_path)
@@ -129,7 +143,7 @@ def variables(d):
     names += ["GREENGRASS_BUNDLE_HOOKS", "GREENGRASS_BUNDLE_HOOKS[file]", "GREENGRASS_BUNDLE_HOOKS[hooks]"]
     for name in (d.getVar("GREENGRASS_BUNDLE_SLOTS") or "").split():
         name = "GREENGRASS_SLOT_" + name
-        names += [name] + ["%s[%s]" % (name, flag) for flag in ("type", "fstype", "file", "adaptive", "hooks")]
+        names += [name] + ["%s[%s]" % (name, flag) for flag in ("type", "fstype", "file", "rename", "adaptive", "hooks")]
     return " ".join(names)
 
 

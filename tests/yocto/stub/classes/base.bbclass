@@ -3,7 +3,8 @@ addtask unpack after do_fetch
 addtask configure after do_unpack
 addtask compile after do_configure
 addtask install after do_compile
-addtask build after do_install
+addtask populate_sysroot after do_install
+addtask build after do_populate_sysroot
 
 python base_do_fetch() {
     try:
@@ -17,6 +18,13 @@ python base_do_unpack() {
     bb.fetch2.Fetch(d.getVar("SRC_URI").split(), d).unpack(d.getVar("UNPACKDIR"))
 }
 
+# Where OE-core warns, the test ends.
+python stub_look_at_s() {
+    if d.getVar("SRC_URI") and not os.path.exists(d.getVar("S")):
+        bb.fatal("S of %s is %s, which is not there" % (d.getVar("PN"), d.getVar("S")))
+}
+do_unpack[postfuncs] += "stub_look_at_s"
+
 base_do_configure() {
     :
 }
@@ -29,6 +37,15 @@ base_do_install() {
     :
 }
 
+base_do_populate_sysroot() {
+    :
+}
+
+# It strips what it takes.
+STUB_STRIPS = ""
+STUB_STRIPS:class-target = "virtual/cross-binutils:do_populate_sysroot"
+do_populate_sysroot[depends] += "${STUB_STRIPS}"
+
 base_do_build() {
     :
 }
@@ -36,7 +53,7 @@ base_do_build() {
 do_compile[dirs] = "${B}"
 do_install[dirs] = "${B}"
 
-EXPORT_FUNCTIONS do_fetch do_unpack do_configure do_compile do_install do_build
+EXPORT_FUNCTIONS do_fetch do_unpack do_configure do_compile do_install do_populate_sysroot do_build
 
 # What a function says is kept beside it, for the tests to read.
 bbnote() {
