@@ -76,7 +76,7 @@ lint: setup ## format, clippy, shellcheck
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/uboot/*.sh tests/power/*.sh tests/ota/*.sh tests/bench/*.sh init/image/*.sh \
+	shellcheck .ci/run .ci/*.sh .ci/deb/* tests/vm/*.sh tests/boot/*.sh tests/image/*.sh tests/slots/*.sh tests/uboot/*.sh tests/power/*.sh tests/ota/*.sh tests/bench/*.sh tests/yocto/*.sh init/image/*.sh \
 		init/image/*/slot.sh init/image/root/usr/sbin/* init/image/busybox/root/etc/init.d/* \
 		init/image/busybox/root/usr/share/udhcpc/default.script
 	shellcheck -s dash tests/openwrt/*.sh tests/openwrt/*-inside tests/openwrt/procd/rc.common tests/openwrt/shims/* tests/openwrt/cut/step \
