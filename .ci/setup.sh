@@ -29,6 +29,7 @@ needs() {
 		rauc|command -v rauc|makes bundles for `greengrass ota` to read
 		dbus-daemon|command -v dbus-daemon|lets `rauc install` of ours be tested
 		nginx-light|PATH=$PATH:/usr/sbin command -v nginx|serves bundles to `greengrass ota`
+		mosquitto|PATH=$PATH:/usr/sbin command -v mosquitto|is the cloud that the link reaches in tests
 		openssl|command -v openssl|makes RSA keys and broken signatures in tests
 		xz-utils|command -v xz|packs blocks for tests
 		zstd|command -v zstd|packs blocks for tests

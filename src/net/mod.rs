@@ -2,3 +2,7 @@
 
 pub mod download;
 pub mod http;
+#[cfg(feature = "uplink")]
+pub mod mqtt;
+#[cfg(feature = "uplink")]
+pub mod tls;

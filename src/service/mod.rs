@@ -1,7 +1,7 @@
 //! The duties, on three shelves; a service holds handles of lower shelves only.
 //!
 //! - lower: [`config`], [`loader`], [`ota`], [`pubsub`], [`supervisor`], [`telemetry`]
-//! - middle: [`access`], [`clients`], [`debug_password`]
+//! - middle: [`access`], [`clients`], [`debug_password`], [`uplink`]
 //! - upper: [`deploy`], [`health`]
 
 pub mod access;
@@ -17,3 +17,4 @@ pub mod ota;
 pub mod pubsub;
 pub mod supervisor;
 pub mod telemetry;
+pub mod uplink;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::deployment::{DeploymentRecord, LocalDeploymentRequest};
 use crate::name::{ComponentName, ComponentVersion, DeploymentId};
-use crate::state::{ComponentState, DeploymentStatus, StatusCode};
+use crate::state::{ComponentState, DeploymentStatus, Link, StatusCode};
 use crate::strict_json;
 use crate::topic::{Topic, TopicFilter};
 
@@ -144,6 +144,9 @@ pub struct DaemonStatus {
     pub uptime_seconds: u64,
     /// How components are kept apart: run-as users, cgroups, or nothing of the kind.
     pub isolation: String,
+    /// The link to it. A daemon of an earlier version does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<Link>,
     /// Components by state.
     pub components: BTreeMap<ComponentState, usize>,
     /// Known deployments by status.

@@ -1,4 +1,4 @@
-//! Words for where a component or a deployment stands, as they go over every wire.
+//! Words for where a component, a deployment or the link to the cloud stands, as they go over every wire.
 
 use std::fmt;
 
@@ -98,6 +98,25 @@ impl DeploymentStatus {
 impl fmt::Display for DeploymentStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// How the link to the cloud is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Link {
+    NotConfigured,
+    Down,
+    Up,
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NotConfigured => "not configured",
+            Self::Down => "down",
+            Self::Up => "up",
+        })
     }
 }
 

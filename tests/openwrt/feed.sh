@@ -44,9 +44,9 @@ same "the program for ARM version 7" "greengrass-rs-$version-armv7-unknown-linux
 # Each part of the program is a feature of Cargo by its name in small letters, except what is for desks; `rauc` is a link.
 same "the parts in menuconfig" "$(sed -n '/^\[features\]/,/^\[/s/^\([a-z-]*\) = .*/\1/p' Cargo.toml | grep -vx -e default -e dev | sort)" \
 	"$(sed -n 's/^config GREENGRASS_RS_//p' openwrt-feed/greengrass-rs/Config-features.in | tr 'A-Z_' 'a-z-' | grep -vx rauc | sort)"
-all_parts="CONFIG_PACKAGE_greengrass-rs=y CONFIG_GREENGRASS_RS_CHECK=y CONFIG_GREENGRASS_RS_CLI=y CONFIG_GREENGRASS_RS_DOWNLOAD=y"
+all_parts="CONFIG_PACKAGE_greengrass-rs=y CONFIG_GREENGRASS_RS_CHECK=y CONFIG_GREENGRASS_RS_CLI=y CONFIG_GREENGRASS_RS_DOWNLOAD=y CONFIG_GREENGRASS_RS_UPLINK=y"
 compiled() { feed greengrass-rs "$@" metadata-greengrass-rs | sed -n 's/^compile=//p'; }
-for part in check cli download ota; do
+for part in check cli download ota uplink; do
 	option=CONFIG_GREENGRASS_RS_$(echo $part | tr '[:lower:]' '[:upper:]')
 	case $(compiled CONFIG_PACKAGE_greengrass-rs=y "$option=y") in
 	*"--no-default-features --features \"$part\""*) ;;

@@ -10,7 +10,7 @@ import world
 from test_install import PACKAGES, install
 from world import REPOSITORY, World
 
-PARTS = ["check", "cli", "dev", "download", "init", "ota", "rauc"]
+PARTS = ["check", "cli", "dev", "download", "init", "ota", "rauc", "uplink"]
 # Packages of their own, and no features of Cargo.
 APART = {"init", "rauc"}
 

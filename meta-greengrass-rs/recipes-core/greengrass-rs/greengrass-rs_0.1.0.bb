@@ -19,7 +19,7 @@ export CARGO_PROFILE_RELEASE_STRIP = "none"
 export CARGO_PROFILE_RELEASE_DEBUG = "1"
 
 # Parts that a device may leave out; all but `init` are features of Cargo by the same name.
-PACKAGECONFIG ??= "check cli download init ota"
+PACKAGECONFIG ??= "check cli download init ota uplink"
 # On the build machine it checks components and kernel configurations, and makes bundles.
 PACKAGECONFIG:class-native = "check ota"
 # `greengrass check` and `greengrass recipe check`.
@@ -36,6 +36,8 @@ PACKAGECONFIG[init] = ""
 PACKAGECONFIG[ota] = "--features ota"
 # The name `rauc`, for scripts that call it: `greengrass ota` in the words of RAUC. Not on a device that has RAUC itself.
 PACKAGECONFIG[rauc] = ""
+# The link to the cloud: MQTT over TLS.
+PACKAGECONFIG[uplink] = "--features uplink"
 
 do_compile() {
     oe_cargo_build --bins --package greengrass-rs --no-default-features ${PACKAGECONFIG_CONFARGS}

@@ -95,6 +95,7 @@ async fn status(services: &Services) -> Result<Answer, Unanswered> {
         root: services.about.root.display().to_string(),
         uptime_seconds: services.about.started.elapsed().as_secs(),
         isolation: services.about.isolation.clone(),
+        cloud: Some(*services.link.borrow()),
         components,
         deployments,
     })))

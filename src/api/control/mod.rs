@@ -18,8 +18,11 @@ mod topics;
 
 use std::time::Instant;
 
+use tokio::sync::watch;
+
 use crate::base::log::Logs;
 use crate::service::{config, deploy, pubsub, supervisor};
+use crate::wire::state::Link;
 
 pub use client::{Client, ClientError};
 pub use server::{BindError, Server};
@@ -31,6 +34,7 @@ pub struct Services {
     pub supervisor: supervisor::Handle,
     pub config: config::Handle,
     pub pubsub: pubsub::Handle,
+    pub link: watch::Receiver<Link>,
     pub logs: Logs,
     pub about: About,
 }

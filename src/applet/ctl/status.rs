@@ -28,6 +28,7 @@ pub(super) fn text(status: &DaemonStatus) -> String {
         ("Root", status.root.clone()),
         ("Uptime", duration(status.uptime_seconds)),
         ("Isolation", status.isolation.clone()),
+        ("Cloud", status.cloud.map_or_else(|| "not known".into(), |link| link.to_string())),
         ("Components", counts(components)),
         ("Deployments", counts(deployments)),
     ];

@@ -133,7 +133,7 @@ fn config_and_status_are_shown() {
     assert_eq!(status["components"], json!({"RUNNING": 1, "BROKEN": 1}));
     let (printed, _) = run_at(scene.root(), "status");
     let keys: Vec<_> = printed.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
-    assert_eq!(keys, ["Version", "Process", "Root", "Uptime", "Isolation", "Components", "Deployments"]);
+    assert_eq!(keys, ["Version", "Process", "Root", "Uptime", "Isolation", "Cloud", "Components", "Deployments"]);
     assert!(printed.contains("Components:  1 RUNNING, 1 BROKEN\n"), "{printed}");
 }
 

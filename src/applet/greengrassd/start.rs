@@ -20,7 +20,7 @@ use crate::base::report::Report;
 use crate::boot::places;
 use crate::service::loader::LoaderError;
 use crate::service::supervisor::jail::{Jail, JailError, JailSettings};
-use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry};
+use crate::service::{access, clients, config, deploy, pubsub, supervisor, telemetry, uplink};
 use crate::store::file::{self, FileError};
 use crate::store::lock::{LockError, RootLock};
 use crate::store::paths::Paths;
@@ -104,6 +104,7 @@ async fn live(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartEr
     let (access, access_task) = access::spawn(&config);
     let pubsub = pubsub::Handle::new();
     let (telemetry, telemetry_task) = telemetry::spawn(paths.telemetry());
+    let (link, uplink_task) = uplink::spawn(&config);
     let seats = clients_that_fit(limit::open_files());
     let ipc_door = ipc::Server::bind(
         &paths,
@@ -123,6 +124,7 @@ async fn live(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartEr
         supervisor: supervisor.clone(),
         config: config.clone(),
         pubsub,
+        link: link.clone(),
         logs: logs.clone(),
         about: control::About { started, root: paths.root().into(), isolation },
     };
@@ -143,7 +145,7 @@ async fn live(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartEr
     // Answered once the components of this start are known to the supervisor.
     let _ = deploy.list().await;
     own.came_up().await;
-    let mut over = trial.spawn(&supervisor);
+    let mut over = trial.spawn(&supervisor, link);
 
     let code = tokio::select! {
         _ = terminate.recv() => 0,
@@ -172,6 +174,7 @@ async fn live(options: &Options, arguments: Vec<OsString>) -> Result<u8, StartEr
     let _ = config_task.await;
     let _ = access_task.await;
     let _ = clients_task.await;
+    let _ = uplink_task.await;
     Ok(code)
 }
 

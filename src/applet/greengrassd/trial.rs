@@ -1,7 +1,10 @@
 //! The trial of a new system in one life of the daemon; nothing, where updates are left out.
 
+use tokio::sync::watch;
+
 use super::options::Options;
 use crate::service::supervisor;
+use crate::wire::state::Link;
 
 #[cfg(feature = "ota")]
 pub(super) use with_updates::Trial;
@@ -10,13 +13,12 @@ pub(super) use without::Trial;
 
 #[cfg(feature = "ota")]
 mod with_updates {
-    use tokio::sync::watch;
     use tokio::task::JoinHandle;
 
-    use super::{Options, supervisor};
+    use super::{Link, Options, supervisor, watch};
     use crate::service::deploy::SystemUpdates;
     use crate::service::health::{self, Beginning, Boot, Neighbours};
-    use crate::service::ota::trial::{Handle, Link, Seat, Trials, channel};
+    use crate::service::ota::trial::{Handle, Seat, Trials, channel};
 
     pub(crate) struct Trial {
         beginning: Beginning,
@@ -41,20 +43,23 @@ mod with_updates {
         }
 
         /// All doors are open: begins the checks if this boot is a trial, else the boot went well.
-        pub(crate) fn spawn(self, supervisor: &supervisor::Handle) -> Over {
+        pub(crate) fn spawn(self, supervisor: &supervisor::Handle, link: watch::Receiver<Link>) -> Over {
             let Beginning { trials, boot } = self.beginning;
-            // There is no link to the cloud yet; when there is, its state goes here.
-            let (_, link) = watch::channel(Link::NotConfigured);
+            let mut tasks = Vec::new();
+            if let Some(trials) = &trials {
+                tasks.push(health::note_cloud(trials.clone(), self.handle.clone(), link.clone()));
+            }
             match (boot, trials) {
                 (Boot::OnTrial(trial), Some(trials)) => {
                     let neighbours = Neighbours { trials, supervisor: supervisor.clone(), link, seat: self.seat };
-                    Over { trials: None, handle: self.handle, task: Some(health::spawn(trial, neighbours)) }
+                    tasks.push(health::spawn(trial, neighbours));
+                    Over { trials: None, handle: self.handle, tasks }
                 }
                 (_, trials) => {
                     if let Some(trials) = &trials {
                         health::tell_good_boot(trials.clone());
                     }
-                    Over { trials, handle: self.handle, task: None }
+                    Over { trials, handle: self.handle, tasks }
                 }
             }
         }
@@ -64,7 +69,7 @@ mod with_updates {
         /// Of a boot that is no trial.
         trials: Option<Trials>,
         handle: Handle,
-        task: Option<JoinHandle<()>>,
+        tasks: Vec<JoinHandle<()>>,
     }
 
     impl Over {
@@ -75,9 +80,7 @@ mod with_updates {
 
         /// At the end of this life of the daemon, while its components still run.
         pub(crate) async fn end(self, supervisor: &supervisor::Handle) {
-            if let Some(task) = self.task {
-                task.abort();
-            }
+            self.tasks.iter().for_each(JoinHandle::abort);
             if let Some(trials) = self.trials {
                 health::note_hopeless(trials, supervisor).await;
             }
@@ -87,7 +90,7 @@ mod with_updates {
 
 #[cfg(not(feature = "ota"))]
 mod without {
-    use super::{Options, supervisor};
+    use super::{Link, Options, supervisor, watch};
 
     pub(crate) struct Trial;
 
@@ -104,7 +107,7 @@ mod without {
             None
         }
 
-        pub(crate) fn spawn(self, _: &supervisor::Handle) -> Self {
+        pub(crate) fn spawn(self, _: &supervisor::Handle, _: watch::Receiver<Link>) -> Self {
             self
         }
 

@@ -17,6 +17,7 @@
 //! starts again: deadlines count from the start of the kernel, and starts are counted.
 
 mod checks;
+mod reached;
 mod state;
 mod task;
 
@@ -27,9 +28,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::base::report::Report;
-use crate::service::ota::trial::{Found, Link, OnTrial, Seat, Standing, Trials};
+use crate::service::ota::trial::{Found, Handle, OnTrial, Seat, Standing, Trials};
 use crate::service::supervisor;
 use crate::sys::clock;
+use crate::wire::state::Link;
 
 /// What the checks stand on.
 #[derive(Debug)]
@@ -121,6 +123,11 @@ pub fn tell_good_boot(trials: Trials) {
             tracing::error!(error = %Report(&error), "The boot loader cannot be told that the boot went well.");
         }
     }));
+}
+
+/// Notes from now on, on a system that is kept, when the cloud is reached.
+pub fn note_cloud(trials: Trials, handle: Handle, link: watch::Receiver<Link>) -> JoinHandle<()> {
+    tokio::spawn(reached::note(trials, handle, link))
 }
 
 /// Notes, before the components are stopped, which of them do not run: an update must not be given up for those.

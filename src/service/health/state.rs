@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::service::ota::trial::{HealthSettings, Link, Need};
+use crate::service::ota::trial::{HealthSettings, Need};
+use crate::wire::state::Link;
 
 /// What must hold, cheapest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

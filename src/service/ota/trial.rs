@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use channel::{Handle, Hold, Seat, Standing, channel};
 pub use fate::{Fate, deployment_key};
-pub use health::{HealthSettings, Link, Need, NetworkPolicy};
+pub use health::{HealthSettings, Need, NetworkPolicy};
 
 use super::change::{Change, ChangeError, change};
 use super::device::{Device, DeviceError};
@@ -112,8 +112,7 @@ impl Trials {
             // PID 1 ends the trial without a word; a reason is worth more.
             health.deadline = health.deadline.min(Duration::from_secs(limit) * 9 / 10);
         }
-        let reached = file::read(&device.data().join(CLOUD_REACHED), 64)?;
-        let reached = reached.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+        let reached = cloud_reached(device.data())?;
         Ok(Found::Trial(Box::new(OnTrial {
             slot,
             version: status.record.image(slot).version(),
@@ -252,6 +251,19 @@ impl Trials {
         Ok(file::write(&directory.join(HOPELESS), 0o644, Backup::Drop, names.join("\n").as_bytes())?)
     }
 
+    /// The cloud is reached now. Nothing is written when that was less than `pause` ago, also before a restart.
+    pub fn note_cloud_reached(&self, pause: Duration) -> Result<(), TrialError> {
+        let directory = &self.settings()?.greengrass.data_directory;
+        let now = now();
+        // A time that is still to come is of a clock that was wrong.
+        let is_fresh = |reached| (now.saturating_sub(pause.as_secs()) + 1..=now).contains(&reached);
+        if cloud_reached(directory)?.is_some_and(is_fresh) {
+            return Ok(());
+        }
+        file::make_directory(directory, 0o755)?;
+        Ok(file::write(&directory.join(CLOUD_REACHED), 0o644, Backup::Drop, format!("{now}\n").as_bytes())?)
+    }
+
     fn settings(&self) -> Result<Settings, SettingsError> {
         Settings::load(self.conf())
     }
@@ -323,6 +335,12 @@ fn count(settings: &Settings, name: &str) -> Result<u32, TrialError> {
     let count = before.unwrap_or(0_u32).saturating_add(1);
     file::write(&path, 0o644, Backup::Drop, count.to_string().as_bytes())?;
     Ok(count)
+}
+
+/// What is no number is as if it were not there.
+fn cloud_reached(data: &Path) -> Result<Option<u64>, FileError> {
+    let text = file::read(&data.join(CLOUD_REACHED), 64)?;
+    Ok(text.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()))
 }
 
 fn hopeless(data: &Path) -> Vec<String> {

@@ -78,6 +78,7 @@ fn answer_is_the_same_after_a_round_trip() {
         root: "/g".into(),
         uptime_seconds: 3,
         isolation: "none".into(),
+        cloud: Some(Link::NotConfigured),
         components: [(ComponentState::Running, 2)].into(),
         deployments: [(DeploymentStatus::InProgress, 1)].into(),
     };

@@ -18,7 +18,7 @@ use crate::store::paths::Paths;
 use crate::store::tree::{Edit, Given, KeyPath, open};
 use crate::wire::deployment::{DeploymentRecord, DeploymentStatusDetails};
 use crate::wire::name::{ComponentName, ComponentVersion, DeploymentId, GroupName};
-use crate::wire::state::{ComponentState, DeploymentStatus, DetailedStatus, StatusCode};
+use crate::wire::state::{ComponentState, DeploymentStatus, DetailedStatus, Link, StatusCode};
 
 /// A daemon on a thread of its own; gone when dropped.
 pub(crate) struct Scene {
@@ -145,7 +145,8 @@ async fn services(
     tokio::spawn(deploy(requests, changes, revise));
     let deploy = deploy::Handle::wired(inbox, revision);
     let about = About { started: Instant::now(), root: root.into(), isolation: "none (test)".into() };
-    Services { deploy, supervisor, config, pubsub, logs, about }
+    let link = watch::channel(Link::Up).1;
+    Services { deploy, supervisor, config, pubsub, link, logs, about }
 }
 
 async fn supervise(mut requests: mpsc::Receiver<supervisor::Request>) {

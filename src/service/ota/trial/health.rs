@@ -6,14 +6,6 @@ use std::time::Duration;
 
 use crate::wire::bundle::ini::{Group, IniError};
 
-/// How the link to the cloud is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Link {
-    NotConfigured,
-    Down,
-    Up,
-}
-
 /// Whether a trial fails without it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Need {

@@ -212,6 +212,28 @@ fn profile_of_the_bundle_is_laid_over_the_settings() {
 }
 
 #[test]
+fn cloud_is_noted_as_reached_no_more_often_than_asked() {
+    let disk = Disk::new();
+    let trials = disk.boot(Slot::A, "");
+    let path = disk.path("data").join(CLOUD_REACHED);
+    let note = |before: &str| {
+        fs::write(&path, before).unwrap();
+        trials.note_cloud_reached(Duration::from_secs(3600)).unwrap();
+        fs::read_to_string(&path).unwrap()
+    };
+    let fresh = format!("{}\n", now() - 1800);
+    assert_eq!(note(&fresh), fresh);
+    // Long ago, of a clock that was wrong, or torn.
+    for before in [format!("{}", now() - 3601), format!("{}", now() + 86_400), "x".to_owned(), String::new()] {
+        let noted: u64 = note(&before).trim().parse().unwrap();
+        assert!(noted.abs_diff(now()) < 900, "{before:?} became {noted}");
+    }
+    fs::remove_dir_all(disk.path("data")).unwrap();
+    trials.note_cloud_reached(Duration::ZERO).unwrap();
+    assert!(path.exists());
+}
+
+#[test]
 fn components_that_did_not_run_before_are_known() {
     let disk = Disk::new();
     let trials = disk.boot(Slot::A, "");
