@@ -16,11 +16,9 @@ pub enum Busy {
     Wait,
 }
 
-/// Held until it is dropped, or the process and the children that inherited it end.
+/// Held until it is dropped, or the process ends.
 #[derive(Debug)]
-pub struct UpdateLock {
-    _file: File,
-}
+pub struct UpdateLock(File);
 
 impl UpdateLock {
     /// Takes the lock. `what` is told to those who come second: `install of update.raucb`.
@@ -42,7 +40,15 @@ impl UpdateLock {
         // Only for the message of those who come second: no need to be durable.
         file.set_len(0).map_err(fault)?;
         write!(file, "{what}, process {}", std::process::id()).map_err(fault)?;
-        Ok(Self { _file: file })
+        Ok(Self(file))
+    }
+}
+
+impl Drop for UpdateLock {
+    fn drop(&mut self) {
+        // Closed, it would stay with a child that another thread has forked and that is no other program yet. What cannot be
+        // given back is given back at the end of the process.
+        let _ = self.0.unlock();
     }
 }
 
@@ -80,7 +86,9 @@ mod tests {
         let first = UpdateLock::take(&path, "install of x", Busy::GiveUp).unwrap();
         let second = UpdateLock::take(&path, "status", Busy::GiveUp).unwrap_err().to_string();
         assert_eq!(second, format!("another update is at work: install of x, process {}", std::process::id()));
+        let of_a_child = first.0.try_clone().unwrap();
         drop(first);
-        UpdateLock::take(&path, "commit", Busy::Wait).unwrap();
+        UpdateLock::take(&path, "commit", Busy::GiveUp).unwrap();
+        drop(of_a_child);
     }
 }
