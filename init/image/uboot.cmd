@@ -14,9 +14,10 @@
 # The state of the slots lies in U-Boot's environment: the variables of RAUC, and beside them two of ours, of which
 # Linux alone writes:
 #   BOOT_ORDER                 A B, or B A
-#   BOOT_A_LEFT BOOT_B_LEFT    0 to 9: how many boots each has left; one is taken away, and saved, before each
+#   BOOT_A_LEFT BOOT_B_LEFT    0 to 9: how many boots each has left; one is taken away, and saved, before each boot of a
+#                              slot that is not confirmed. The confirmed one is not counted, and nothing is saved
 #   gg_ok gg_try               a, b: the slot that is confirmed, and the one on trial
-# Who runs then gives the boots back. An environment that was never saved is saved at the first boot.
+# So an environment that was never saved is saved at the first boot, whose slot nobody has confirmed yet.
 #
 # Where there is a boot_part, U-Boot counts by itself (CONFIG_BOOTCOUNT_ENV), and nothing is saved here:
 #   boot_part                  1, 2: the slot that boots
@@ -30,7 +31,6 @@ the_disk=0
 if test -n "${devtype}"; then the_type=${devtype}; fi
 if test -n "${devnum}"; then the_disk=${devnum}; fi
 the_try=none
-the_less=no
 the_order="A B"
 if test -n "${boot_part}"; then
 	the_backend=uboot-map
@@ -78,7 +78,6 @@ for the_name in ${the_order}; do
 	if test "${the_name}" = refill; then
 		echo "uboot: no slot has a boot left"
 		is_counted=no
-		the_less=no
 		if test "${gg_ok}" != b; then env set BOOT_A_LEFT 3; fi
 		if test "${gg_ok}" != a; then env set BOOT_B_LEFT 3; fi
 		saveenv
@@ -97,19 +96,24 @@ for the_name in ${the_order}; do
 		if test "${the_left}" = 7; then the_less=6; fi
 		if test "${the_left}" = 8; then the_less=7; fi
 		if test "${the_left}" = 9; then the_less=8; fi
-		if test "${the_less}" != none; then
+		if test "${the_less}" = none; then
+			echo "uboot: slot ${the_slot} has no boot left"
+		elif test "${the_slot}" = "${gg_ok}"; then
+			is_next=yes
+		else
+			echo "uboot: slot ${the_slot} is counted, boots left after this one: ${the_less}"
 			env set BOOT_${the_name}_LEFT ${the_less}
 			if saveenv; then
 				is_next=yes
 			elif test "${the_slot}" != "${the_try}"; then
-				# A confirmed slot may boot uncounted. One on trial could do so for ever.
+				# What nobody has on trial may boot uncounted. One on trial could do so for ever.
 				is_next=yes
 			fi
 		fi
 	fi
 
 	if test "${is_next}" = yes; then
-		echo "uboot: slot ${the_slot}, boots left after this one: ${the_less}"
+		echo "uboot: starting slot ${the_slot}"
 		if load ${the_type} ${the_disk}:1 ${kernel_addr_r} gg/board.env; then
 			env import -t ${kernel_addr_r} ${filesize} gg_part_a gg_part_b gg_kernel gg_initramfs gg_fdt gg_boot gg_arguments
 		fi

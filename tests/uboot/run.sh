@@ -151,7 +151,7 @@ ordinary() {
 	power_on first
 	await 'bad CRC, using default environment'
 	ok "U-Boot finds no environment, and uses its own"
-	await 'uboot: slot a, boots left after this one: 2'
+	await 'uboot: slot a is counted, boots left after this one: 2'
 	booted
 	version_is 1 a
 	agree a "A B 3 3 / ok=a try=- left=- failed=- spent=false"
@@ -161,24 +161,38 @@ ordinary() {
 	before=$(writes)
 	pass
 	echo reboot >&3
-	past 'uboot: slot a, boots left after this one: 2'
+	past 'uboot: starting slot a'
 	booted
 	check "it is an ordinary boot" 'grep -q "^fact.slot-state.ordinary\$" /run/greengrass/boot'
+	check "the daemon serves" 'until greengrass-cli status >/dev/null; do sleep 1; done'
 	agree a "A B 3 3 / ok=a try=- left=- failed=- spent=false"
-	wrote 2 "an ordinary boot"
+	wrote 0 "an ordinary boot"
 	switch_off
 
-	for boots in 2 1 0; do
+	for boots in 1 2 3 4; do
 		power_on "cut-$boots"
-		await "uboot: slot a, boots left after this one: $boots"
+		await 'uboot: starting slot a'
 		await 'Starting kernel'
 		cut_power
 	done
+	wrote 0 "a boot that is cut"
+	agree a "A B 3 3 / ok=a try=- left=- failed=- spent=false"
+
+	say "== a device that RAUC had: nobody has said which slot is confirmed"
+	fw_setenv -c "$config" gg_ok
+	before=$(writes)
+	for boots in 2 1 0; do
+		power_on "cut-$boots"
+		await "uboot: slot a is counted, boots left after this one: $boots"
+		await 'Starting kernel'
+		cut_power
+	done
+	wrote 3 "three boots that are cut"
 	agree a "A B 0 3 / ok=a try=- left=- failed=- spent=true"
 	power_on repaired
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: slot b is counted, boots left after this one: 2'
 	past 'slot state: repaired; reboot'
-	past 'uboot: slot a, boots left after this one: 2'
+	past 'uboot: starting slot a'
 	ok "three cuts say nothing about slot a: slot b gives it its boots again"
 	booted
 	version_is 1 a
@@ -210,7 +224,7 @@ update() {
 	agree a "B A 3 3 / ok=a try=b left=3 failed=- spent=false"
 	wrote 2 "an installation"
 	echo reboot >&3
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: slot b is counted, boots left after this one: 2'
 	booted
 	version_is 2 b
 	check "the kernel was told to end what hangs" 'grep -q "panic=5 oops=panic" /proc/cmdline'
@@ -219,7 +233,7 @@ update() {
 	wrote 2 "a trial that is kept"
 	pass
 	echo reboot >&3
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: starting slot b'
 	booted
 	version_is 2 b
 	agree b "B A 3 3 / ok=b try=- left=- failed=- spent=false"
@@ -228,9 +242,9 @@ update() {
 	install_version 4
 	agree b "A B 3 3 / ok=b try=a left=3 failed=- spent=false"
 	echo reboot >&3
-	past 'uboot: slot a, boots left after this one: 2'
+	past 'uboot: slot a is counted, boots left after this one: 2'
 	past 'uboot: slot a does not boot'
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: starting slot b'
 	booted
 	version_is 2 b
 	check "status tells why" 'greengrass ota status | grep -q "^Updates *1 committed, 1 rolled back" && greengrass ota status | grep -q unreadable'
@@ -240,10 +254,10 @@ update() {
 	install_version 5
 	echo reboot >&3
 	for boots in 2 1 0; do
-		past "uboot: slot a, boots left after this one: $boots"
+		past "uboot: slot a is counted, boots left after this one: $boots"
 		past 'Kernel panic'
 	done
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: starting slot b'
 	booted
 	version_is 2 b
 	check "status tells why" 'greengrass ota status | grep -q "^Updates *1 committed, 2 rolled back" && greengrass ota status | grep -q tries-spent'
@@ -252,8 +266,8 @@ update() {
 	say "== a health check that fails"
 	install_version 3
 	echo reboot >&3
-	past 'uboot: slot a, boots left after this one: 2'
-	past 'uboot: slot b, boots left after this one: 2'
+	past 'uboot: slot a is counted, boots left after this one: 2'
+	past 'uboot: starting slot b'
 	booted
 	version_is 2 b
 	check "status tells why" 'greengrass ota status | grep -q "^Updates *1 committed, 3 rolled back"'
@@ -275,7 +289,7 @@ comes_to_rest() {
 	*) fail "there is no environment after $1" ;;
 	esac
 	power_on "$2"
-	await 'uboot: slot [ab], boots left'
+	await 'uboot: starting slot [ab]'
 	# On trial it may start again until it is kept or given up.
 	left=$((patience * 2))
 	until rests; do
@@ -356,7 +370,7 @@ torn() {
 	[ -f "$disk.armed" ] || arm
 	cp --sparse=always "$disk.armed" "$disk"
 	power_on torn
-	await 'uboot: slot b, boots left after this one: 2'
+	await 'uboot: slot b is counted, boots left after this one: 2'
 	cut_power
 	cp --sparse=always "$disk" "$disk.saved"
 	copy=$((0xc0000))
@@ -376,8 +390,8 @@ torn() {
 		*) fail "after $sector sectors the environment is $(both a)" ;;
 		esac
 		power_on torn
-		await 'uboot: slot [ab], boots left'
-		shows "uboot: slot b, boots left after this one: $wanted" || fail "U-Boot read something else after $sector sectors"
+		await 'uboot: starting slot [ab]'
+		shows "uboot: slot b is counted, boots left after this one: $wanted" || fail "U-Boot read something else after $sector sectors"
 		cut_power
 		ok "a save cut after $sector of 32 sectors: U-Boot, fw_printenv and we have the same"
 	done
@@ -393,7 +407,7 @@ bootcount() {
 	printf '%s\n' boot_part=1 upgrade_available=0 bootcount=0 'altbootcmd=env set gg_alt yes; run bootcmd' >"$image/test/script"
 	fw_setenv -c "$config" -f target/uboot/u-boot-initial-env -s "$image/test/script"
 	power_on bootcount
-	past 'uboot: slot a'
+	past 'uboot: starting slot a'
 	booted
 	version_is 1 a
 	check "gg-init knows the table" 'grep -q "^fact.backend.uboot-map\$" /run/greengrass/boot'
@@ -403,7 +417,7 @@ bootcount() {
 	install_version 2
 	agree a "2 1 0 / ok=a try=b left=3 failed=- spent=false"
 	echo reboot >&3
-	past 'uboot: slot b'
+	past 'uboot: starting slot b'
 	booted
 	version_is 2 b
 	check "the daemon keeps it" 'until greengrass ota status | grep -q "^Updates *1 committed, 0 rolled back"; do sleep 1; done'
@@ -412,11 +426,11 @@ bootcount() {
 	agree b "1 1 0 / ok=b try=a left=3 failed=- spent=false"
 	echo reboot >&3
 	for boots in 1 2 3; do
-		past 'uboot: slot a'
+		past 'uboot: starting slot a'
 		past 'Kernel panic'
 	done
 	past 'Bootlimit (3) exceeded'
-	past 'uboot: slot b'
+	past 'uboot: starting slot b'
 	ok "three boots were counted, and altbootcmd was run"
 	booted
 	version_is 2 b

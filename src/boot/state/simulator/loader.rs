@@ -47,7 +47,7 @@ impl Loader {
 
     /// Then it writes at each, too.
     pub fn counts_each_boot(self) -> bool {
-        matches!(self, Self::GrubRauc | Self::Uboot | Self::UbootRauc)
+        matches!(self, Self::GrubRauc | Self::UbootRauc)
     }
 
     /// Sectors of record and environment that an update may write, its own among them. From the second update on the other
@@ -311,20 +311,22 @@ impl Saved {
 }
 
 /// `init/image/uboot.cmd`, line by line: the first in order that has something left and can be loaded; one is taken away
-/// and saved before. Then the confirmed one, and then the other.
+/// and saved before, unless it is the confirmed one. Then the confirmed one, and then the other.
 fn start_uboot(disk: &Disk) -> Option<Slot> {
     let mut saved = Saved::load(disk);
+    let ok = saved.copy.variables.text("gg_ok").and_then(Slot::parse);
     for (slot, name, left) in saved.order() {
         if !(1..=9).contains(&left) {
             continue;
         }
-        saved.copy.variables.set(name, &(left - 1).to_string());
-        saved.save(disk)?;
+        if Some(slot) != ok {
+            saved.copy.variables.set(name, &(left - 1).to_string());
+            saved.save(disk)?;
+        }
         if loadable(disk, slot).is_some() {
             return Some(slot);
         }
     }
-    let ok = saved.copy.variables.text("gg_ok").and_then(Slot::parse);
     for (slot, name) in [(Slot::A, "BOOT_A_LEFT"), (Slot::B, "BOOT_B_LEFT")] {
         if ok != Some(slot.other()) {
             saved.copy.variables.set(name, "3");
