@@ -66,7 +66,8 @@ impl Kind {
         }
     }
 
-    /// Whether its script takes a try from the confirmed slot, too, and must hear of each boot that went well.
+    /// Whether its script may take a try from the confirmed slot, too, and must hear of each boot that went well: RAUC's
+    /// scripts do.
     pub fn counts_each_boot(self) -> bool {
         matches!(self, Self::GrubRauc | Self::Uboot)
     }

@@ -124,8 +124,9 @@ impl<M: Medium> Backend for BootcountFile<M> {
         self.file.write(Count::OFF)
     }
 
-    fn disable(&self, slot: Slot) -> Result<(), BackendError> {
-        self.table.disable(slot)
+    /// The script falls back to the other slot whatever the table says of it, so nothing is written.
+    fn disable(&self, _slot: Slot) -> Result<(), BackendError> {
+        Ok(())
     }
 
     fn forget_failed(&self) -> Result<(), BackendError> {

@@ -1,8 +1,9 @@
 //! U-Boot as RAUC's scripts and its own `bootmeth rauc` have it: `BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT`.
 //!
 //! A write goes to the copy that is not in use and takes effect with its flag and checksum; where there is one copy
-//! alone, a cut during the write loses it, and U-Boot starts with its built-in one. The script takes one from `LEFT`
-//! before each boot, of a confirmed slot, too. Which one is confirmed stands beside it in two variables of ours.
+//! alone, a cut during the write loses it, and U-Boot starts with its built-in one. RAUC's script takes one from
+//! `LEFT` before each boot, of a confirmed slot, too; ours does not. Which one is confirmed stands beside it in variables
+//! of ours.
 //!
 //! An environment is everything U-Boot knows, its commands too: one that was never saved is not begun here with a few
 //! variables, because U-Boot would take it for all there is, and stand still.

@@ -50,16 +50,26 @@ impl Loader {
         matches!(self, Self::GrubRauc | Self::UbootRauc)
     }
 
-    /// Sectors of record and environment that an update may write, its own among them. From the second update on the other
-    /// slot boots until it is said that it must not.
+    /// Sectors of record and environment that an update may write, those of its one trial boot among them. From the second
+    /// update on the other slot boots until it is disabled.
     pub(crate) fn most_writes(self) -> usize {
+        const RECORD: usize = 4;
+        const DISABLE: usize = 1;
+        const TRIAL: usize = 1;
+        const CONFIRM: usize = 1;
+        const COUNT: usize = 1;
         match self {
-            Self::Grub => 8,
-            Self::GrubRauc => 12,
-            Self::Uboot | Self::UbootRauc => 10,
-            Self::Gpt => 14,
-            Self::BootcountFile => 13,
-            Self::InitSwitch => 5,
+            // What it falls back to is the confirmed slot. GRUB saves both sectors.
+            Self::Grub => RECORD + TRIAL + 2 * COUNT + CONFIRM,
+            Self::Uboot => RECORD + DISABLE + TRIAL + COUNT + CONFIRM,
+            // With the boot before it, which is counted and given back.
+            Self::GrubRauc => RECORD + DISABLE + TRIAL + 2 * COUNT + CONFIRM + (2 * COUNT + CONFIRM),
+            Self::UbootRauc => RECORD + DISABLE + TRIAL + COUNT + CONFIRM + (COUNT + CONFIRM),
+            // Both copies of the table; the boot loader writes their headers, too.
+            Self::Gpt => RECORD + 2 * (DISABLE + TRIAL + 2 * COUNT + CONFIRM),
+            // Both copies, and the file.
+            Self::BootcountFile => RECORD + 3 * TRIAL + COUNT + 3 * CONFIRM,
+            Self::InitSwitch => RECORD + COUNT,
         }
     }
 
