@@ -85,6 +85,9 @@ fn write(
             Some((_, found)) => found.clone(),
             None => add(directory, name, &mut output, &mut files)?,
         };
+        if is_indexed && found.size % BLOCK != 0 {
+            return Err(CreateError::PartOfBlock { path: directory.join(name.as_str()), size: found.size });
+        }
         image.sha256 = Some(found.sha256);
         image.size = found.size;
         if is_indexed && !made.iter().any(|(known, _)| known == name) {
@@ -278,6 +281,12 @@ pub enum CreateError {
         #[source]
         cause: io::Error,
     },
+    /// RAUC refuses such a bundle.
+    #[error(
+        "{} has {size} bytes, and adaptive=block-hash-index is for whole blocks of {BLOCK}: pad it, or leave that out",
+        path.display()
+    )]
+    PartOfBlock { path: PathBuf, size: u64 },
     #[error("cannot write the bundle")]
     Write(#[source] io::Error),
     #[error("the bundle cannot be signed")]

@@ -112,6 +112,22 @@ fn image_is_packed_unless_it_is_packed_itself() {
 }
 
 #[test]
+fn index_is_for_whole_blocks_alone() {
+    let by = signed();
+    let made = |size: usize| {
+        let folder = input(&sample(8192), "[image.extra]\nfilename=extra.img\nadaptive=block-hash-index\n\n");
+        std::fs::write(folder.path().join("extra.img"), sample(size)).unwrap();
+        let target = folder.path().join("made.raucb");
+        let made = create(folder.path(), &target, Packing::Auto, &[by.signer.signatory(&[])], NOW);
+        assert_eq!(made.is_ok(), target.exists());
+        made
+    };
+    assert!(made(8192).is_ok());
+    let refused = made(8193).unwrap_err().to_string();
+    assert!(refused.contains("extra.img has 8193 bytes"), "{refused}");
+}
+
+#[test]
 fn our_bundle_is_read_by_unsquashfs_and_rauc() {
     if Command::new("unsquashfs").arg("-version").output().is_err() {
         eprintln!("skipped: there is no unsquashfs(1)");
