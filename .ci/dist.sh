@@ -65,7 +65,7 @@ build() (
 	debian) export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo ;;
 	esac
 	# What a panic would unwind by is not needed where it aborts, and is a tenth of the binary.
-	RUSTFLAGS="${RUSTFLAGS-} ${panic-} -C link-arg=-Wl,-T,$PWD/.ci/no-unwind.ld"
+	RUSTFLAGS="${RUSTFLAGS-} ${panic-} ${symbols-} -C link-arg=-Wl,-T,$PWD/.ci/no-unwind.ld"
 	case $std in
 	prebuilt) ;;
 	*)
@@ -81,15 +81,16 @@ build() (
 
 compile() {
 	std=$(standard_library "$1")
-	build "$std" "$1" --release --bin greengrass
+	# Not by the profile: Cargo forgets that where a package has options of its own.
+	keep=
+	[ "$1" != "$native" ] || keep="-C strip=none"
+	symbols=$keep build "$std" "$1" --release --bin greengrass
 	compile_init "$std" "$1"
 }
 
 # PID 1 stays in memory for good, and most of it is the standard library: one built for size is two fifths smaller, so
 # it is preferred wherever its source can be had.
 compile_init() (
-	# shellcheck disable=SC2030 # for here alone
-	export CARGO_PROFILE_RELEASE_STRIP=symbols
 	if [ "$1" = prebuilt ] && [ -z "${DIST_STD-}" ] && has_source; then
 		# A panic of PID 1 is the kernel's, whose last words have its address; it is not relocated. What it would say
 		# itself, and how, is a fifth of it.
@@ -120,11 +121,7 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || 
 export SOURCE_DATE_EPOCH
 install_linker
 for triple in "$@"; do
-	(
-		# shellcheck disable=SC2031
-		[ "$triple" != "$native" ] || export CARGO_PROFILE_RELEASE_STRIP=none
-		compile "$triple"
-	)
+	compile "$triple"
 	publish "$triple"
 done
 
