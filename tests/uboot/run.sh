@@ -175,7 +175,7 @@ ordinary() {
 		await 'Starting kernel'
 		cut_power
 	done
-	wrote 0 "a boot that is cut"
+	wrote 0 "a device that is cut at four boots"
 	agree a "A B 3 3 / ok=a try=- left=- failed=- spent=false"
 
 	say "== a device that RAUC had: nobody has said which slot is confirmed"
@@ -187,7 +187,7 @@ ordinary() {
 		await 'Starting kernel'
 		cut_power
 	done
-	wrote 3 "three boots that are cut"
+	wrote 3 "a device that is cut at three boots"
 	agree a "A B 0 3 / ok=a try=- left=- failed=- spent=true"
 	power_on repaired
 	past 'uboot: slot b is counted, boots left after this one: 2'
