@@ -6,6 +6,7 @@
 # LOADER grub (default) or uboot, as it was built
 # KEEP   1: what the device writes stays in the disk; otherwise it is gone with the machine
 # DISK   another disk to boot
+# FIRMWARE  another firmware to boot it with
 # UPDATES  a second disk, which the device can only read
 # LOG    a file for each write to the disk, as dm-log-writes has them; the disk as it was stays in LOG.base
 # ACCEL  what QEMU computes with; default: the processor of this machine where it can, else TCG
@@ -70,5 +71,5 @@ esac
 [ -z "${UPDATES-}" ] || set -- "$@" -drive "file=$UPDATES,format=raw,if=none,id=updates,readonly=on" \
 	-device virtio-blk-pci,drive=updates
 exec "qemu-system-$arch" "$@" -accel "$ACCEL" -smp 2 -m 256 -nodefaults -no-user-config -nographic \
-	-bios "$image/firmware.fd" -serial mon:stdio \
+	-bios "${FIRMWARE:-$image/firmware.fd}" -serial mon:stdio \
 	-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci

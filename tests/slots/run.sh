@@ -1,5 +1,6 @@
 #!/bin/sh
-# Boots the disk of `make image` through trials and lost state, with the real firmware, GRUB, kernel and gg-init.
+# Boots the disk of `make image` through trials and lost state, with the real firmware, GRUB, kernel and gg-init; by our
+# script, and by one that does as RAUC's.
 #
 # Between two boots the machine is cut off, as by a power cut; the state is changed as an installer would, by the same
 # code, or destroyed. Consoles stay in target/image/<arch>.
@@ -14,6 +15,8 @@ patience=${PATIENCE:-240}
 passed=0
 boots=0
 machine=
+# That of our own script, unless it is said: `grub-rauc:`.
+backend=
 
 say() { printf 'slots-test: %s\n' "$*" >&2; }
 fail() {
@@ -48,7 +51,7 @@ fresh() {
 	sed -i 's/ quiet/ quiet watchdog_thresh=60 no_timer_check/' "$image/slots.env"
 	mcopy -n -o -i "$disk@@${esp}M" "$image/slots.env" ::gg/board.cfg
 }
-slot_state() { target/debug/examples/slot-state "$disk" "$state" "$esp" "$@"; }
+slot_state() { target/debug/examples/slot-state "$disk" "$state" "$backend$esp" "$@"; }
 garbage() { dd if=/dev/urandom of="$disk" bs=1M seek="$(offset "$1")" count=20 conv=notrunc status=none; }
 # spoil SLOT FILE: garbage of the same size is all that differs.
 spoil() {
@@ -72,6 +75,19 @@ expect_environment() {
 	[ "$found" = "$1 " ] || fail "the environment is '$found', not '$1'"
 	ok "environment: $1"
 }
+# has VARIABLE=VALUE...: whatever else there is.
+has() {
+	for pair in "$@"; do
+		case " $(environment)" in
+		*" $pair "*) ;;
+		*) return 1 ;;
+		esac
+	done
+}
+expect() {
+	has "$@" || fail "the environment is '$(environment)', without one of: $*"
+	ok "environment: $*"
+}
 expect_status() {
 	slot_state "$1" status >"$image/slots.status"
 	grep -q "$2" "$image/slots.status" || fail "no '$2' in: $(cat "$image/slots.status")"
@@ -80,6 +96,15 @@ expect_status() {
 
 # boot NAME PATTERN: powers on, and off once the console shows the pattern.
 boot() {
+	power_on "$@"
+	# What the console shows is later than what was written before it.
+	cut_power
+	exec 3>&-
+	ok "$1: $2"
+}
+
+# power_on NAME PATTERN: until the console shows it.
+power_on() {
 	boots=$((boots + 1))
 	console=$image/slots-$boots-$1.log
 	# A console of the run before would say what is waited for.
@@ -95,14 +120,26 @@ boot() {
 		patient=$((patient - 1))
 		sleep 0.2
 	done
-	# What the console shows is later than what was written before it.
-	cut_power
-	exec 3>&-
-	ok "$1: $2"
 }
 
 # Until the shell asks, by which time everything is as it stays.
 up() { boot "$1" "greengrass# "; }
+
+# served NAME VARIABLE=VALUE...: up, and until the daemon has written that.
+served() {
+	power_on "$1" "greengrass# "
+	name=$1
+	shift
+	patient=$((patience * 2))
+	until has "$@"; do
+		[ "$patient" -gt 0 ] || fail "$name: the environment is '$(environment)', without one of: $*"
+		patient=$((patient - 1))
+		sleep 0.5
+	done
+	cut_power
+	exec 3>&-
+	ok "$name: $*"
+}
 loaded() { grep -q "grub: slot $1" "$console" || fail "GRUB did not load slot $1"; }
 
 [ -f "$image/disk.img" ] || {
@@ -224,4 +261,46 @@ loaded a
 expect_environment "gg_ok=a gg_try= gg_left= gg_failed="
 expect_status a 'record: ok=a try=- reason=tries-spent'
 expect_status a 'slot b: bad'
+say "RAUC's script, which counts every boot"
+fresh
+backend=grub-rauc:
+mcopy -n -o -i "$disk@@${esp}M" tests/slots/rauc.cfg ::gg/grub.cfg
+grub-editenv "$image/slots.env" create
+grub-editenv "$image/slots.env" set "ORDER=A B" A_OK=1 A_TRY=0 B_OK=1 B_TRY=0
+mcopy -n -o -i "$disk@@${esp}M" "$image/slots.env" ::gg/grubenv
+boot first "grub: slot a"
+expect A_TRY=1
+boot tried "grub: slot b"
+expect B_TRY=1
+served defaults A_TRY=0
+loaded a
+expect gg_ok=a
+slot_state a install >/dev/null
+expect B_OK=0
+slot_state a written
+slot_state a arm 1
+expect "ORDER=B A" A_OK=1 A_TRY=0 B_OK=1 B_TRY=0 gg_ok=a gg_try=b
+up trial
+loaded b
+expect B_TRY=1
+served spent A_TRY=0
+loaded a
+expect "ORDER=A B" B_OK=0 gg_ok=a
+expect_status a 'record: ok=a try=- reason=tries-spent'
+expect_status a 'slot b: bad'
+slot_state a install 2 >/dev/null
+slot_state a written
+slot_state a arm 1
+up again
+slot_state b confirm
+expect "ORDER=B A" A_OK=1 B_OK=1 B_TRY=0 gg_ok=b
+served confirmed B_TRY=0
+loaded b
+# That says nothing about slot b.
+boot cut "grub: slot b"
+boot counted "slot state: repaired; reboot"
+loaded a
+served back B_TRY=0
+loaded b
+
 say "all $passed checks passed in $boots boots"

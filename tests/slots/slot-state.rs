@@ -5,9 +5,10 @@
 //! slot-state DISK STATE ESP BOOTED status|install [N]|written|arm TRIES|confirm|rollback|cancel
 //! ```
 //!
-//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB; an `ESP` of `-` is the backend init-switch, one of
-//! `fw_env.config` that of U-Boot, by a file of that name anywhere, and with a `boot.map` beside it uboot-map. `BOOTED` is
-//! the slot to act as; `N` tells an installation from others.
+//! `STATE` and `ESP` are where gg-state and gg-esp begin, in MiB; the backend is grub, or what stands before it:
+//! `grub-rauc:1`, `bootcount-file:1`. An `ESP` of `-` is init-switch, one of `fw_env.config` that of U-Boot, by a file of
+//! that name anywhere, and with a `boot.map` beside it uboot-map. `BOOTED` is the slot to act as; `N` tells an installation
+//! from others.
 
 use std::error::Error;
 use std::fs::File;
@@ -18,8 +19,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use gg_boot::slot::Slot;
-use gg_boot::state::backend::{Backend, Grub, GrubEnvironment, InitSwitch};
+use gg_boot::state::backend::{Backend, BootcountFile, CountFile, Gpt, Grub, GrubEnvironment, GrubRauc, InitSwitch};
 use gg_boot::state::device::{Kind, uboot};
+use gg_boot::state::gpt::Table;
 use gg_boot::state::machine::Candidate;
 use gg_boot::state::medium::Medium;
 use gg_boot::state::record::Reason;
@@ -73,7 +75,15 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
             let kind = if map.exists() { Kind::UbootMap } else { Kind::Uboot };
             uboot(kind, Path::new(config), &map)?
         }
-        esp => Box::new(Grub::new(GrubEnvironment::on_esp(part(esp)?)?)),
+        esp => match esp.split_once(':') {
+            None => Box::new(Grub::new(GrubEnvironment::on_esp(part(esp)?)?)),
+            Some(("grub-rauc", esp)) => Box::new(GrubRauc::new(GrubEnvironment::on_esp(part(esp)?)?)),
+            Some(("bootcount-file", esp)) => {
+                let table = Gpt::new(Table::new(part("0")?));
+                Box::new(BootcountFile::new(table, CountFile::on_esp(part(esp)?)?))
+            }
+            Some((other, _)) => return Err(format!("no backend is called {other}").into()),
+        },
     };
     let ring = Ring::on_partition(state.clone());
     let slots = Slots::new(Store::on_partition(state.clone()), backend, Some(ring), booted);

@@ -1,13 +1,17 @@
 #!/bin/sh
 # Builds a real U-Boot for QEMU from Debian's source package, into target/uboot: u-boot.bin, mkimage, what it knows when no
-# environment was saved, and the version of the source. Built once for each version of the source and each qemu.config.
+# environment was saved, and the version of the source. Built once for each version of the source and each configuration.
+# With `bootcount-file` that of bootcount-file.config, of Debian trixie, into target/uboot-bootcount-file: what bookworm has
+# counts in files on ext4 alone.
 #
 # Exit code 77: what it takes cannot be had here, and the last line says what.
 set -eu
 cd "$(dirname "$0")/../.."
 
+root=$PWD
 here=tests/uboot
-out=$PWD/target/uboot
+variant=${1-}
+out=$PWD/target/uboot${variant:+-$variant}
 work=$out/work
 machine=$(dpkg --print-architecture 2>/dev/null) || machine=
 
@@ -25,11 +29,13 @@ mkdir -p "$work/sources.d"
 # Of this machine's own sources of packages, those of source packages.
 name_sources() {
 	rm -f "$work/sources.d"/*
+	newer=
+	[ "$variant" != bootcount-file ] || newer='s/bookworm/trixie/g'
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ ! -f "$file" ] || sed -n 's/^deb /deb-src /p' "$file" >"$work/sources.d/$(basename "$file" .list).list"
+		[ ! -f "$file" ] || sed -n "$newer;s/^deb /deb-src /p" "$file" >"$work/sources.d/$(basename "$file" .list).list"
 	done
 	for file in /etc/apt/sources.list.d/*.sources; do
-		[ ! -f "$file" ] || sed 's/^Types:.*/Types: deb-src/' "$file" >"$work/sources.d/$(basename "$file")"
+		[ ! -f "$file" ] || sed "$newer;s/^Types:.*/Types: deb-src/" "$file" >"$work/sources.d/$(basename "$file")"
 	done
 }
 
@@ -62,7 +68,8 @@ install_missing() {
 		flex|command -v flex
 		bc|command -v bc
 		python3|command -v python3
-		dpkg-dev|command -v dpkg-source
+		xz-utils|command -v xz
+		bzip2|command -v bzip2
 		libssl-dev|echo '#include <openssl/ssl.h>' | gcc -E -
 	END
 	[ -n "$missing" ] || return 0
@@ -75,12 +82,13 @@ install_missing() {
 		cannot "these cannot be installed, see $work/apt.log:$missing"
 }
 
+# The upstream sources: nothing of the distribution's own is needed.
 unpack() {
 	rm -rf "$work/source" "$work/build" "$work/download"
-	mkdir -p "$work/download"
-	(cd "$work/download" && source_apt apt-get source --download-only "u-boot=$version") >>"$work/apt.log" 2>&1 ||
+	mkdir -p "$work/download" "$work/source"
+	(cd "$work/download" && source_apt apt-get source --download-only --tar-only "u-boot=$version") >>"$work/apt.log" 2>&1 ||
 		cannot "the source of u-boot $version cannot be fetched, see $work/apt.log"
-	dpkg-source --no-check -x "$work/download"/*.dsc "$work/source" >"$work/build.log" 2>&1
+	tar -x -f "$work/download"/*.orig.tar.* -C "$work/source" --strip-components=1 >"$work/build.log" 2>&1
 	rm -rf "$work/download"
 }
 
@@ -88,25 +96,30 @@ compile() (
 	cd "$work/source"
 	export CROSS_COMPILE=aarch64-linux-gnu- ARCH=arm
 	# The same source gives the same bytes.
-	SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -S Timestamp)
+	SOURCE_DATE_EPOCH=$(stat -c %Y Makefile)
 	export SOURCE_DATE_EPOCH
 	# A card on PCI is there before the environment is read, as any board's own is. This version has no option for it.
 	set -- make -s "O=$work/build" KCPPFLAGS=-DCONFIG_SYS_EARLY_PCI_INIT=1
 	"$@" qemu_arm64_defconfig
-	scripts/kconfig/merge_config.sh -m -O "$work/build" "$work/build/.config" "$config"
+	[ -z "$variant" ] || cp "$root/init/image/$variant.env" greengrass.env
+	scripts/kconfig/merge_config.sh -m -O "$work/build" "$work/build/.config" "$work/config"
 	"$@" olddefconfig
 	# An option that the version does not know is dropped without a word.
-	sed -n '/^CONFIG_/p' "$config" | while read -r line; do
+	sed -n '/^CONFIG_/p' "$work/config" | while read -r line; do
 		grep -qxF "$line" "$work/build/.config" || { say "u-boot $version does not take $line" && exit 1; }
-	done
+	done || exit 1
 	"$@" -j"$(nproc)" u-boot.bin u-boot-initial-env tools
 )
 
 update
 version=$(source_apt apt-cache showsrc u-boot 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1)
 [ -n "$version" ] || cannot "apt knows no source package of u-boot, see $work/apt.log"
-config=$PWD/$here/qemu.config
-key="$version $(cat "$config" "$here/build.sh" | sha256sum | cut -c 1-16)"
+# What is said again counts instead.
+cat "$here/qemu.config" ${variant:+"$here/$variant.config"} | awk '
+	{ name = $1 == "#" ? $2 : $1; sub("=.*", "", name) }
+	name ~ /^CONFIG_/ { said[name] = $0 }
+	END { for (name in said) print said[name] }' | sort >"$work/config"
+key="$version $(cat "$work/config" ${variant:+"init/image/$variant.env"} "$here/build.sh" | sha256sum | cut -c 1-16)"
 [ "$(cat "$out/version" 2>/dev/null)" != "$key" ] || {
 	say "u-boot $version is built already"
 	exit 0

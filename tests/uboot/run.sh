@@ -4,7 +4,7 @@
 # Each state is read three times: by U-Boot, which acts on it, by `fw_printenv` of libubootenv, and by our backend. Consoles
 # stay in target/image/aarch64-uboot.
 #
-# ONLY    some of: ordinary update power_cuts torn bootcount
+# ONLY    some of: ordinary update power_cuts torn bootcount bootcount_file
 # FAULTS  how many cuts at random of each kind; 4
 # SEED    other ones
 #
@@ -24,6 +24,8 @@ seed=${SEED:-7}
 passed=0
 # What `fw_printenv` is asked for.
 variables="BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT"
+backend=$config
+firmware=$image/firmware.fd
 PATH=$PATH:/usr/sbin:/sbin
 
 say() { printf 'uboot-test: %s\n' "$*" >&2; }
@@ -81,7 +83,7 @@ argue() {
 # power_on NAME
 power_on() {
 	console=$image/console-$1.log
-	switch_on ARCH=aarch64 LOADER=uboot DISK="$disk" UPDATES="$updates"
+	switch_on ARCH=aarch64 LOADER=uboot DISK="$disk" UPDATES="$updates" FIRMWARE="$firmware"
 }
 
 # The process that computes the machine: boot.sh has become it.
@@ -102,7 +104,7 @@ check() {
 }
 
 print() { fw_printenv -c "$config" -n "$1" 2>/dev/null || true; }
-ours() { target/debug/examples/slot-state "$disk" "$state" "$config" "$1" status; }
+ours() { target/debug/examples/slot-state "$disk" "$state" "$backend" "$1" status; }
 # How often the environment was written: each write has the next number.
 writes() {
 	for at in $((0x80004)) $((0xc0004)); do
@@ -441,9 +443,138 @@ bootcount() {
 	rm "$image/test/boot.map"
 }
 
+# The backend bootcount-file: another U-Boot, which keeps no variables and counts in a file.
+bootcount_file() {
+	say "== U-Boot counts in a file"
+	tests/uboot/build.sh bootcount-file
+	firmware=target/uboot-bootcount-file/u-boot.bin
+	backend=bootcount-file:$(offset gg-esp)
+	variables=
+	fresh
+	counts "275 001 000 000"
+	power_on file
+	past 'uboot: starting slot a'
+	booted
+	version_is 1 a
+	check "gg-init knows who counts" 'grep -q "^fact.backend.bootcount-file\$" /run/greengrass/boot'
+	agree a "/ ok=a try=- left=- failed=- spent=false"
+	before=$(boot_state)
+	pass
+	echo reboot >&3
+	past 'uboot: starting slot a'
+	booted
+	check "the daemon serves" 'until greengrass-cli status >/dev/null; do sleep 1; done'
+	[ "$before" = "$(boot_state)" ] || fail "an ordinary boot wrote to the table, gg-esp or gg-state"
+	ok "an ordinary boot writes nothing to the table, gg-esp and gg-state"
+
+	install_version 2
+	agree a "/ ok=a try=b left=3 failed=- spent=false"
+	echo reboot >&3
+	past 'uboot: starting slot b'
+	counted 7
+	booted
+	version_is 2 b
+	check "the daemon keeps it" 'until greengrass ota status | grep -q "^Updates *1 committed, 0 rolled back"; do sleep 1; done'
+	agree b "/ ok=b try=- left=- failed=- spent=false"
+	counted 0
+	sgdisk --verify "$disk" | grep -q "No problems found" || fail "sgdisk finds the table broken"
+	ok "sgdisk finds the table whole"
+
+	say "== a kernel that is none"
+	install_version 4
+	agree b "/ ok=b try=a left=3 failed=- spent=false"
+	echo reboot >&3
+	past 'uboot: starting slot a'
+	past 'uboot: slot a does not boot'
+	past 'uboot: starting slot b'
+	booted
+	version_is 2 b
+	check "status tells why" 'greengrass ota status | grep -q "^Updates *1 committed, 1 rolled back" && greengrass ota status | grep -q unreadable'
+	agree b "/ ok=b try=- left=- failed=- spent=false"
+	counted 0
+
+	say "== an init that cannot be started"
+	install_version 5
+	echo reboot >&3
+	for boots in 7 8 9; do
+		past 'uboot: starting slot a'
+		counted "$boots"
+		past 'Kernel panic'
+	done
+	past 'uboot: starting slot b'
+	ok "three boots were counted, and altbootcmd was run"
+	booted
+	version_is 2 b
+	check "status tells why" 'greengrass ota status | grep -q "^Updates *1 committed, 2 rolled back" && greengrass ota status | grep -q tries-spent'
+	agree b "/ ok=b try=- left=- failed=- spent=false"
+
+	say "== a slot that is garbage, and is the confirmed one"
+	switch_off
+	dd if=/dev/urandom of="$disk" bs=1M seek="$(offset gg-b)" count=8 conv=notrunc status=none
+	power_on garbage
+	past 'uboot: starting slot b'
+	past 'uboot: slot b does not boot'
+	past 'uboot: starting slot a'
+	ok "the other one is started"
+	cut_power
+
+	say "== the file is lost"
+	fresh
+	power_on lost
+	past 'uboot: starting slot a'
+	booted
+	version_is 1 a
+	agree a "/ ok=a try=- left=- failed=- spent=false"
+	counted 0
+
+	say "== cuts while U-Boot counts"
+	install_version 2
+	agree a "/ ok=a try=b left=3 failed=- spent=false"
+	switch_off
+	cp --sparse=always "$disk" "$disk.armed"
+	number_of_cut=0
+	while [ "$number_of_cut" -lt "$faults" ]; do
+		number_of_cut=$((number_of_cut + 1))
+		cp --sparse=always "$disk.armed" "$disk"
+		power_on "count-$number_of_cut"
+		await 'U-Boot 2'
+		draw 60
+		sleep "0.0$(printf %02d "$drawn")"
+		cut_power
+		power_on "count-$number_of_cut"
+		past 'uboot: starting slot b'
+		left=$((patience * 2))
+		until [ "$(both b)" = "/ ok=b try=- left=- failed=- spent=false" ]; do
+			left=$((left - 1))
+			[ "$left" -gt 0 ] || fail "$(both b) after a cut"
+			sleep 0.5
+		done
+		ok "a cut $drawn ms after U-Boot begins: slot b, kept"
+		cut_power
+	done
+}
+
+# counts BYTES: the file that U-Boot counts in, as it leaves the factory.
+counts() {
+	# shellcheck disable=SC2059 # it is one
+	printf "$(printf ' %s' "$1" | sed 's/ /\\/g')" >"$image/test/count"
+	mcopy -n -o -i "$disk@@$(offset gg-esp)M" "$image/test/count" ::gg/count
+}
+
+# counted BOOTS: what stands there.
+counted() {
+	mcopy -n -o -i "$disk@@$(offset gg-esp)M" ::gg/count "$image/test/count"
+	found=$(od -An -tu1 -j 2 -N 1 "$image/test/count" | tr -d ' ')
+	[ "$found" = "$1" ] || fail "U-Boot counted to '$found', not $1"
+	ok "the count is $1"
+}
+
+# The table, gg-esp and gg-state.
+boot_state() { head -c "$(offset gg-a)M" "$disk" | sha256sum; }
+
 make_all
 cargo build --quiet -p gg-boot --example slot-state
-for part in ${ONLY:-ordinary update power_cuts torn bootcount}; do
+for part in ${ONLY:-ordinary update power_cuts torn bootcount bootcount_file}; do
 	"$part"
 done
 say "all $passed checks passed"

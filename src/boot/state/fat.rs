@@ -1,7 +1,8 @@
 //! Finds where a small file lies on a FAT file system, so that it can be overwritten in place without a mount: no
 //! driver is needed, nothing marks the file system dirty, and exactly one sector changes.
 //!
-//! Names are compared as FAT's short ones, in any case. Everything read is checked before it is used as a place.
+//! Names are compared in any case, as FAT's short ones and as long ones of one piece, which is 13 letters: whoever made
+//! the file may have called it `COUNT~1`, and `count` beside it. Everything read is checked before it is used as a place.
 
 mod make;
 
@@ -199,13 +200,13 @@ impl<M: Medium> Fat<M> {
     }
 
     fn find(&self, directory: Root, name: &str) -> Result<Option<[u8; ENTRY]>, FatError> {
-        let wanted = short_name(name);
+        let mut wanted = Wanted::new(name);
         let mut cluster = match directory {
-            Root::Fixed { at, length } => return Ok(self.find_in(at, length, &wanted)?.entry()),
+            Root::Fixed { at, length } => return Ok(self.find_in(at, length, &mut wanted)?.entry()),
             Root::Cluster(cluster) => cluster,
         };
         for _ in 0..MOST_CLUSTERS {
-            match self.find_in(self.place(cluster)?, self.cluster, &wanted)? {
+            match self.find_in(self.place(cluster)?, self.cluster, &mut wanted)? {
                 Search::NotHere => {}
                 ended => return Ok(ended.entry()),
             }
@@ -217,7 +218,7 @@ impl<M: Medium> Fat<M> {
         Err(FatError::Unlawful("directory"))
     }
 
-    fn find_in(&self, at: u64, length: u64, wanted: &[u8; 11]) -> Result<Search, FatError> {
+    fn find_in(&self, at: u64, length: u64, wanted: &mut Wanted) -> Result<Search, FatError> {
         let mut sector = [0; SECTOR];
         for offset in (0..length).step_by(SECTOR) {
             self.read("a directory", at + offset, &mut sector)?;
@@ -225,7 +226,7 @@ impl<M: Medium> Fat<M> {
                 if entry[0] == 0 {
                     return Ok(Search::Ended);
                 }
-                if is_named(entry, wanted) {
+                if wanted.is(entry) {
                     return Ok(Search::Found(*entry));
                 }
             }
@@ -276,9 +277,46 @@ fn short_name(name: &str) -> [u8; 11] {
     short
 }
 
-fn is_named(entry: &[u8; ENTRY], wanted: &[u8; 11]) -> bool {
-    const VOLUME_OR_LONG_NAME: u8 = 0x08;
-    entry[11] & VOLUME_OR_LONG_NAME == 0 && entry[..11].eq_ignore_ascii_case(wanted)
+/// The name that is looked for, entry by entry.
+struct Wanted {
+    short: [u8; 11],
+    /// As a piece has it: ended by a zero, and filled up.
+    long: Option<[u16; LETTERS]>,
+    /// The entry before: it may be a piece of the long name.
+    before: [u8; ENTRY],
+}
+
+/// How many a piece of a long name has.
+const LETTERS: usize = 13;
+
+impl Wanted {
+    fn new(name: &str) -> Self {
+        let mut long = [0xffff; LETTERS];
+        let mut letters = name.encode_utf16().chain([0]);
+        long.iter_mut().zip(letters.by_ref()).for_each(|(into, letter)| *into = letter);
+        // The zero has no place where the piece is full.
+        let is_short_enough = letters.all(|left| left == 0);
+        Self { short: short_name(name), long: is_short_enough.then_some(long), before: [0; ENTRY] }
+    }
+
+    fn is(&mut self, entry: &[u8; ENTRY]) -> bool {
+        const VOLUME_OR_LONG_NAME: u8 = 0x08;
+        let before = std::mem::replace(&mut self.before, *entry);
+        let is_file = entry[11] & VOLUME_OR_LONG_NAME == 0;
+        is_file && (entry[..11].eq_ignore_ascii_case(&self.short) || self.is_long_name(&before, entry))
+    }
+
+    /// Whether the piece is all of this entry's long name, and that is it.
+    fn is_long_name(&self, piece: &[u8; ENTRY], entry: &[u8; ENTRY]) -> bool {
+        const LAST_AND_FIRST: u8 = 0x41;
+        const LONG_NAME: u8 = 0x0f;
+        let Some(long) = &self.long else { return false };
+        let sum = entry[..11].iter().fold(0_u8, |sum, letter| sum.rotate_right(1).wrapping_add(*letter));
+        let is_piece = piece[0] == LAST_AND_FIRST && piece[11] == LONG_NAME && piece[13] == sum;
+        let lower = |letter: u16| u8::try_from(letter).map_or(letter, |letter| letter.to_ascii_lowercase().into());
+        let letters = (1..11).chain(14..26).chain(28..32).step_by(2).map(|at| half(piece, at));
+        is_piece && letters.map(lower).eq(long.iter().copied().map(lower))
+    }
 }
 
 fn first_cluster(entry: &[u8; ENTRY]) -> u32 {
@@ -287,4 +325,47 @@ fn first_cluster(entry: &[u8; ENTRY]) -> u32 {
 
 fn half(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(short: &[u8; 11]) -> [u8; ENTRY] {
+        let mut entry = [0; ENTRY];
+        entry[..11].copy_from_slice(short);
+        entry
+    }
+
+    /// As U-Boot writes it in front of `COUNT~1`, with that one's sum.
+    fn piece(name: &str, sum: u8) -> [u8; ENTRY] {
+        let mut piece = [0xff; ENTRY];
+        (piece[0], piece[11], piece[12], piece[13], piece[26], piece[27]) = (0x41, 0x0f, 0, sum, 0, 0);
+        let places = (1..11).chain(14..26).chain(28..32).step_by(2);
+        for (at, letter) in places.zip(name.encode_utf16().chain([0])) {
+            piece[at..at + 2].copy_from_slice(&letter.to_le_bytes());
+        }
+        piece
+    }
+
+    #[test]
+    fn file_is_found_by_its_short_name_and_by_its_long_one() {
+        let is = |name: &str, entries: &[[u8; ENTRY]]| {
+            let mut wanted = Wanted::new(name);
+            entries.iter().map(|entry| wanted.is(entry)).collect::<Vec<_>>()
+        };
+        let (short, alias) = (file(b"COUNT      "), file(b"COUNT~1    "));
+        assert_eq!(is("count", &[file(b"OTHER      "), short]), [false, true]);
+        assert_eq!(is("count", &[alias]), [false]);
+        // Another's piece, one of a longer name, and one that lost its file.
+        let sum = 0xec;
+        assert_eq!(is("count", &[piece("count", sum), alias]), [false, true]);
+        assert_eq!(is("Count", &[piece("cOUNT", sum), alias]), [false, true]);
+        assert_eq!(is("count", &[piece("count", sum + 1), alias]), [false, false]);
+        assert_eq!(is("count", &[piece("counts", sum), alias]), [false, false]);
+        assert_eq!(is("count", &[piece("count", sum), file(b"OTHER      "), alias]), [false; 3]);
+        let full = "thirteen.name";
+        assert_eq!(is(full, &[piece(full, sum), alias]), [false, true]);
+        assert_eq!(is("fourteen.names", &[piece("fourteen.name", sum), alias]), [false, false]);
+    }
 }

@@ -2,13 +2,8 @@
 //! stands in the partition table.
 //!
 //! The file has four bytes: 0xbd, 1, the count, and whether U-Boot shall count. It counts before `bootcmd`, and runs
-//! `altbootcmd` instead when the count is above `bootlimit`, which must be 9 here. With the partitions' numbers in `a`
-//! and `b`, and `boot` starting the one in `n`:
-//!
-//! ```text
-//! bootcmd=part list mmc 0 -bootable l; setenv n $a; test "$l" = $b -o "$l" = "$a $b" && setenv n $b; run boot; run altbootcmd
-//! altbootcmd=part list mmc 0 -bootable l; setenv n $b; test "$l" = $a -o "$l" = "$a $b" && setenv n $a; run boot; for n in $a $b; do run boot; done
-//! ```
+//! `altbootcmd` instead when the count is above `bootlimit`, which must be 9 here. Both are in
+//! `init/image/bootcount-file.env`.
 //!
 //! The count is written before the trial begins and after it ends: it means nothing to a slot that is confirmed.
 

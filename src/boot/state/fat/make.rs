@@ -4,7 +4,7 @@
 //! leaves blocks that nobody uses and a file system that is otherwise as it was. The file system must not be mounted.
 
 use super::{
-    DIRECTORY, ENTRY, Fat, FatError, MOST_CLUSTERS, Root, SECTOR, Search, Width, first_cluster, is_named, short_name,
+    DIRECTORY, ENTRY, Fat, FatError, MOST_CLUSTERS, Root, SECTOR, Search, Wanted, Width, first_cluster, short_name,
 };
 use crate::state::medium::{Medium, write_through};
 
@@ -43,17 +43,17 @@ const END: u32 = 0x0fff_ffff;
 impl<M: Medium> Fat<M> {
     /// Where the entry of that name is, else where one could be.
     fn place_for(&self, directory: Root, name: &str) -> Result<u64, FatError> {
-        let wanted = short_name(name);
+        let mut wanted = Wanted::new(name);
         let mut free = None;
         let mut cluster = match directory {
             Root::Fixed { at, length } => {
-                self.place_in(at, length, &wanted, &mut free)?;
+                self.place_in(at, length, &mut wanted, &mut free)?;
                 return free.ok_or(FatError::Full);
             }
             Root::Cluster(cluster) => cluster,
         };
         for _ in 0..MOST_CLUSTERS {
-            let search = self.place_in(self.place(cluster)?, self.cluster, &wanted, &mut free)?;
+            let search = self.place_in(self.place(cluster)?, self.cluster, &mut wanted, &mut free)?;
             match self.next(cluster)? {
                 Some(next) if matches!(search, Search::NotHere) => cluster = next,
                 _ => return free.ok_or(FatError::Full),
@@ -63,14 +63,14 @@ impl<M: Medium> Fat<M> {
     }
 
     /// The first free place is kept in `free`, unless the name is found: then that is it.
-    fn place_in(&self, at: u64, length: u64, wanted: &[u8; 11], free: &mut Option<u64>) -> Result<Search, FatError> {
+    fn place_in(&self, at: u64, length: u64, wanted: &mut Wanted, free: &mut Option<u64>) -> Result<Search, FatError> {
         const ERASED: u8 = 0xe5;
         let mut sector = [0; SECTOR];
         for offset in (0..length).step_by(SECTOR) {
             self.read("a directory", at + offset, &mut sector)?;
             for (index, entry) in sector.as_chunks::<ENTRY>().0.iter().enumerate() {
                 let here = at + offset + (index * ENTRY) as u64;
-                if is_named(entry, wanted) {
+                if wanted.is(entry) {
                     *free = Some(here);
                     return Ok(Search::Found(*entry));
                 }
