@@ -17,7 +17,7 @@ DEMO =
 # `make run` begins anew each time; FRESH= keeps what components installed, which then need no network.
 FRESH = --fresh
 # What `make fuzz` runs, and for how many seconds each.
-TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config boot_settings boot_report superblock bundle_trailer bundle_cms bundle_manifest bundle_block bundle_squashfs tar slot_record boot_environment
+TARGET = recipe version_requirement interpolate control config_log archive topic eventstream ipc_request access_control kernel_config boot_settings boot_report superblock bundle_trailer bundle_cms bundle_manifest bundle_block bundle_squashfs tar slot_record boot_environment boot_table
 TIME = 60
 # Power cuts of `make test-long`.
 CUTS = 100

@@ -101,7 +101,7 @@ compile() (
 	# A card on PCI is there before the environment is read, as any board's own is. This version has no option for it.
 	set -- make -s "O=$work/build" KCPPFLAGS=-DCONFIG_SYS_EARLY_PCI_INIT=1
 	"$@" qemu_arm64_defconfig
-	[ -z "$variant" ] || cp "$root/init/image/$variant.env" greengrass.env
+	[ -z "$variant" ] || cp "$root/init/image/$variant.env" .
 	scripts/kconfig/merge_config.sh -m -O "$work/build" "$work/build/.config" "$work/config"
 	"$@" olddefconfig
 	# An option that the version does not know is dropped without a word.
