@@ -2,36 +2,13 @@
 //! and what is written back is read the same.
 #![no_main]
 
-use std::cell::RefCell;
-use std::io;
+mod disk;
 
 use greengrass::boot::state::backend::Map;
-use greengrass::boot::state::medium::Medium;
 use greengrass::boot::state::uboot::{Copy, Form};
 use greengrass::boot::state::{fat, grubenv, uboot};
 
-struct Bytes(RefCell<Vec<u8>>);
-
-impl Medium for Bytes {
-    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let end = at.checked_add(into.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        into.copy_from_slice(self.0.borrow().get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let end = at.checked_add(sectors.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut bytes = self.0.borrow_mut();
-        bytes.get_mut(at..end).ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(sectors);
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use disk::{Disk, crc32};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let mut block = [b'#'; grubenv::SIZE];
@@ -61,7 +38,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         let _ = uboot::parse_config(text);
         let _ = Map::parse(text);
     }
-    let disk = Bytes(RefCell::new(input.to_vec()));
+    let disk = Disk::of(input.to_vec());
     let _ = fat::locate(&disk, "gg/grubenv", 1024);
     for path in ["gg/grubenv", "grubenv"] {
         if let Ok(at) = fat::make(&disk, path, &block) {
@@ -70,8 +47,3 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         }
     }
 });
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc: u32, byte| (0..8).fold(crc ^ u32::from(*byte), step))
-}

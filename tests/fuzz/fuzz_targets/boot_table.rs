@@ -2,38 +2,15 @@
 //! again, and no checksum changes with it.
 #![no_main]
 
-use std::cell::RefCell;
-use std::io;
+mod disk;
 
 use greengrass::boot::state::gpt::{Bits, Table};
-use greengrass::boot::state::medium::Medium;
+
+use disk::{Disk, crc32};
 
 const SECTOR: usize = 512;
 /// Two arrays of 64 KiB, which is the most there is, and their headers.
 const SECTORS: usize = 260;
-
-struct Disk(RefCell<Vec<u8>>);
-
-impl Medium for Disk {
-    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let end = at.checked_add(into.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        into.copy_from_slice(self.0.borrow().get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn write(&self, at: u64, sectors: &[u8]) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let end = at.checked_add(sectors.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut bytes = self.0.borrow_mut();
-        bytes.get_mut(at..end).ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(sectors);
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((&[size, count, first, second, wanted, array, other, raw], rest)) = input.split_first_chunk() else {
@@ -70,7 +47,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         header[16..20].copy_from_slice(&checksum.to_le_bytes());
         disk[header_at * SECTOR..][..92].copy_from_slice(&header);
     }
-    let disk = Disk(RefCell::new(disk));
+    let disk = Disk::of(disk);
     let table = Table::new(&disk);
     let bits = |byte: u8| Bits {
         bootable: byte & 1 != 0,
@@ -83,8 +60,3 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         assert_eq!(table.read().ok(), Some(wanted));
     }
 });
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc: u32, byte| (0..8).fold(crc ^ u32::from(*byte), step))
-}
